@@ -1,0 +1,90 @@
+"""The command line: one module per command, which parses, calls the library and prints.
+
+Nothing here is imported by the library, and no command's module imports more than Typer before it runs: `--help` has to
+answer at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+from typer.exceptions import Abort, Exit, TyperException
+
+from gesture_maker import __version__
+from gesture_maker.errors import GestureMakerError
+
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+app = typer.Typer(
+    name="gesture-maker",
+    help="Photos of hand gestures in, a MediaPipe .task bundle out.",
+    epilog="Try it without a photo of your own:  gesture-maker demo",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"gesture-maker {__version__}")
+        raise Exit
+
+
+@app.callback()
+def _common(
+    version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Show the version."),
+) -> None:
+    """Photos of hand gestures in, a MediaPipe .task bundle out."""
+
+
+def _register() -> None:
+    """Add each command in the order in which a newcomer meets them."""
+    from gesture_maker.cli import assets, check, collect, demo, evaluate, export, rename, train
+
+    app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
+    app.command("collect", epilog=collect.EXAMPLE)(collect.collect)
+    app.command("rename", epilog=rename.EXAMPLE)(rename.rename)
+    app.command("check", epilog=check.EXAMPLE)(check.check)
+    app.command("train", epilog=train.EXAMPLE)(train.train)
+    app.command("export", epilog=export.EXAMPLE)(export.export)
+    app.command("eval", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
+    app.add_typer(assets.app, name="assets")
+
+
+_register()
+
+
+def main() -> None:
+    """Run the command line and leave with 0, with 1 for bad input, 2 for wrong usage, or 130 when interrupted."""
+    try:
+        code = app(standalone_mode=False)
+        status = code if isinstance(code, int) else 0
+    except TyperException as error:
+        error.show()
+        status = error.exit_code
+    except GestureMakerError as error:
+        status = _fail(str(error))
+    except (Abort, KeyboardInterrupt):
+        status = _fail("Interrupted: finished work is kept, run the same command again to go on.", EXIT_INTERRUPTED)
+    except BrokenPipeError:  # `gesture-maker ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    except OSError as error:  # a full or read-only disk, no permission: the system's own words say it best
+        status = _fail(_about_the_system(error))
+    sys.stdout.flush()
+    sys.exit(status)
+
+
+def _fail(sentence: str, status: int = 1) -> int:
+    typer.echo(f"Error: {sentence}", err=True)
+    return status
+
+
+def _about_the_system(error: OSError) -> str:
+    place = f" ({error.filename})" if error.filename else ""
+    return f"{error.strerror or error}{place}: nothing half-written was kept; make room or choose another folder."

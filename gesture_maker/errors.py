@@ -1,0 +1,47 @@
+"""The one family of errors a user can cause or mend.
+
+Each message is a whole sentence: what happened, to which file, what to do next. The command line prints it without a
+traceback and exits 1; a library user catches `GestureMakerError`. Anything else that escapes is a defect of ours.
+"""
+
+from __future__ import annotations
+
+
+class GestureMakerError(Exception):
+    """Base of all errors that are explained in one sentence."""
+
+
+class DatasetError(GestureMakerError):
+    """The folder of labelled images cannot be used as it is."""
+
+
+class LabelError(DatasetError):
+    """A class name that cannot be a folder or a label of the bundle."""
+
+
+class SourceError(GestureMakerError):
+    """Something to collect from (a folder, zip, video or camera) cannot be read."""
+
+
+class UnreadableImage(GestureMakerError):
+    """One image that is not used, and why. `reason` is short enough for a table cell."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}.")
+        self.name, self.reason = name, reason
+
+
+class AssetError(GestureMakerError):
+    """A TFLite file of Google's is missing, cannot be fetched, or is not the file it should be."""
+
+
+class ConfigError(GestureMakerError):
+    """A setting that does not exist or has an impossible value."""
+
+
+class RunError(GestureMakerError):
+    """A run folder that does not exist, was never finished, or is damaged."""
+
+
+class BundleError(GestureMakerError):
+    """A `.task` file that is not one, is cut short, or lacks a part."""
