@@ -6,11 +6,9 @@ answer at once.
 
 from __future__ import annotations
 
-import os
 import sys
 
 import typer
-from typer.exceptions import Abort, Exit, TyperException
 
 from gesture_maker import __version__
 from gesture_maker.errors import GestureMakerError
@@ -32,7 +30,7 @@ app = typer.Typer(
 def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"gesture-maker {__version__}")
-        raise Exit
+        raise typer.Exit
 
 
 @app.callback()
@@ -62,27 +60,24 @@ _register()
 def main() -> None:
     """Run the command line and leave with 0, with 1 for bad input, 2 for wrong usage, or 130 when interrupted."""
     try:
-        code = app(standalone_mode=False)
-        status = code if isinstance(code, int) else 0
-    except TyperException as error:
-        error.show()
-        status = error.exit_code
+        app()
     except GestureMakerError as error:
         status = _fail(str(error))
-    except (Abort, KeyboardInterrupt):
-        status = _fail("Interrupted: finished work is kept, run the same command again to go on.", EXIT_INTERRUPTED)
-    except BrokenPipeError:  # `gesture-maker ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
+    except KeyboardInterrupt:
+        status = EXIT_INTERRUPTED
     except OSError as error:  # a full or read-only disk, no permission: the system's own words say it best
         status = _fail(_about_the_system(error))
+    except SystemExit as leaving:
+        status = leaving.code if isinstance(leaving.code, int) else 0
+    if status == EXIT_INTERRUPTED:
+        _fail("Interrupted: what was finished is kept, run the same command again to go on.")
     sys.stdout.flush()
     sys.exit(status)
 
 
-def _fail(sentence: str, status: int = 1) -> int:
+def _fail(sentence: str) -> int:
     typer.echo(f"Error: {sentence}", err=True)
-    return status
+    return 1
 
 
 def _about_the_system(error: OSError) -> str:

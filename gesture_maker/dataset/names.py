@@ -12,18 +12,21 @@ NONE = "none"
 BACKGROUND = "None"
 """What the bundle calls it: the runtime treats exactly this label as "no custom gesture"."""
 
+RESERVED = frozenset({"manifest.csv", "landmarks.parquet", "readme.md"})
+"""Files that lie beside the class folders, in lower case: a class of that name would be in their place."""
+
 MAX_BYTES = 180  # of UTF-8; file systems stop at 255, and `<class>/<class>_000001.jpeg` must fit
 
 
 def normalize_label(name: str) -> str:
     """Return the class name trimmed, in Unicode NFC, with any spelling of `none` in lower case.
 
-    Raises LabelError for a name that is empty, has a slash, backslash or control character, begins with a dot, or is
-    longer than `MAX_BYTES`.
+    Raises LabelError for a name that is empty, has a slash, backslash or control character, begins with a dot, shows
+    nothing, is one of `RESERVED`, or is longer than `MAX_BYTES`.
     """
     label = unicodedata.normalize("NFC", name).strip()
     shown = ascii(name) if not name.isprintable() else f'"{name}"'
-    if not label:
+    if all(unicodedata.category(letter) in ("Cf", "Mn", "Zs") for letter in label):  # zero-width and combining only
         raise LabelError("A class name is empty: give it a name such as thumbs_up.")
     if "/" in label or "\\" in label:
         raise LabelError(f"The class name {shown} has a slash: a class is one folder, use a name such as thumbs_up.")
@@ -31,6 +34,8 @@ def normalize_label(name: str) -> str:
         raise LabelError(f"The class name {shown} begins with a dot, which makes a hidden folder: remove the dot.")
     if any(unicodedata.category(letter) in ("Cc", "Zl", "Zp", "Cs") for letter in label):
         raise LabelError(f"The class name {shown} has a control character or line break: remove it.")
+    if label.casefold() in RESERVED:
+        raise LabelError(f"The class name {shown} is that of a file of the dataset: use a name such as thumbs_up.")
     if len(label.encode()) > MAX_BYTES:
         raise LabelError(f"The class name {shown} is longer than {MAX_BYTES} bytes: shorten it.")
     return NONE if label.casefold() == NONE else label

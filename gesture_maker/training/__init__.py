@@ -1,0 +1,1 @@
+"""Embeddings to head. The only room that imports TensorFlow."""

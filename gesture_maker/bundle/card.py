@@ -1,0 +1,127 @@
+"""The model card: what a bundle knows, how it came about, how well it does, and how to load it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from gesture_maker.dataset.names import bundle_label
+from gesture_maker.training.run import Run
+
+
+def model_card(run: Run, file_name: str, sha256: str, score_threshold: float) -> str:
+    """Return the model card of a run's bundle as Markdown."""
+    about = run.description
+    labels = [bundle_label(label) for label in run.labels]
+    hparams, options = about["settings"]["hparams"], about["settings"]["model_options"]
+    hands = about["hands"]
+    google = about["embedder"] == "mediapipe"
+    lines = [
+        f"# {run.name}: a MediaPipe gesture recognizer",
+        "",
+        f"`{file_name}`, SHA-256 `{sha256}`.",
+        "",
+        "## Gestures",
+        "",
+        ", ".join(f"`{label}`" for label in labels if label != "None") + ". `None` is the answer to a hand that makes "
+        "none of them."
+        + (
+            " Where it is `None`, MediaPipe's canned gestures (`Closed_Fist`, `Open_Palm`, `Pointing_Up`, `Thumb_Down`, "
+            "`Thumb_Up`, `Victory`, `ILoveYou`) are asked."
+            if google
+            else ""
+        ),
+        f"Answers with a score below {score_threshold} do not count.",
+        "",
+        "## Measured",
+        "",
+        *_measured(run),
+        "",
+        "## Training",
+        "",
+        f"- {about['photos']} photos, of which {sum(hands.values())} show a hand: {hands['train']} for training, "
+        f"{hands['validation']} for validation, {hands['test']} for the test; split by "
+        f"{'group and class' if about.get('group_by') or _has_groups(run) else 'class (no groups known)'}.",
+        f"- Embedder: {'Google' if google else 'gesture-maker'}'s (`{about['embedder']}`), SHA-256 "
+        f"`{about['checksums']['gesture_embedder']}`.",
+        f"- Head: MediaPipe Model Maker {about['versions']['mediapipe-model-maker']}, recipe `{about['recipe']}`, seed "
+        f"{about['seed']}; " + ", ".join(f"{k} {v}" for k, v in {**hparams, **options}.items() if v is not None) + ".",
+        f"- Data fingerprint `{about['fingerprint']}`.",
+        "",
+        "## Use",
+        "",
+        'Drop the file into MediaPipe Studio (Gesture Recognizer, "Choose a model file"), or load it:',
+        "",
+        "```python",
+        *_PYTHON.format(file=json.dumps(file_name)).splitlines(),
+        "```",
+        "",
+        "```javascript",
+        *_JAVASCRIPT.format(file=json.dumps(file_name)).splitlines(),
+        "```",
+        "",
+        "```kotlin",
+        *_KOTLIN.format(file=json.dumps(file_name)).splitlines(),
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+_PYTHON = """\
+import mediapipe as mp
+from mediapipe.tasks.python import BaseOptions, vision
+
+options = vision.GestureRecognizerOptions(base_options=BaseOptions(model_asset_path={file}))
+with vision.GestureRecognizer.create_from_options(options) as recognizer:
+    result = recognizer.recognize(mp.Image.create_from_file("photo.jpg"))
+    for hand in result.gestures:
+        print(hand[0].category_name, hand[0].score)
+"""
+
+_JAVASCRIPT = """\
+import {{ FilesetResolver, GestureRecognizer }} from "@mediapipe/tasks-vision";
+
+const wasm = await FilesetResolver.forVisionTasks("node_modules/@mediapipe/tasks-vision/wasm");
+const recognizer = await GestureRecognizer.createFromOptions(wasm, {{
+  baseOptions: {{ modelAssetPath: {file} }},
+  runningMode: "IMAGE",
+}});
+const result = recognizer.recognize(document.querySelector("img"));
+for (const hand of result.gestures) console.log(hand[0].categoryName, hand[0].score);
+"""
+
+_KOTLIN = """\
+val options = GestureRecognizer.GestureRecognizerOptions.builder()
+    .setBaseOptions(BaseOptions.builder().setModelAssetPath({file}).build())
+    .setRunningMode(RunningMode.IMAGE)
+    .build()
+val recognizer = GestureRecognizer.createFromOptions(context, options)
+val result = recognizer.recognize(BitmapImageBuilder(bitmap).build())
+result.gestures().forEach {{ hand -> println("${{hand[0].categoryName()}} ${{hand[0].score()}}") }}
+"""
+
+
+def _measured(run: Run) -> list[str]:
+    try:
+        metrics: dict[str, Any] = json.loads((run.path / "metrics.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ["Not measured."]
+    part = "test" if metrics.get("test", {}).get("photos") else "validation"
+    measured = metrics[part]
+    held_back = "held back from training" if part == "test" else "by which the best epoch was chosen: it flatters"
+    lines = [
+        f"Head alone, on {measured['photos']} hands of the {part} part ({held_back}): accuracy {measured['accuracy']:.3f}. "
+        f"What the whole bundle answers to photos is measured by `gesture-maker eval {run.name}`.",
+        "",
+        "| class | precision | recall | F1 | hands |",
+        "|---|---|---|---|---|",
+    ]
+    for label, row in measured["per_class"].items():
+        numbers = f"{row['precision']:.3f} | {row['recall']:.3f} | {row['f1']:.3f} | {row['support']}"
+        lines.append(f"| `{bundle_label(label)}` | {numbers} |")
+    return lines
+
+
+def _has_groups(run: Run) -> bool:
+    return any(row.group for row in run.split())

@@ -1,0 +1,131 @@
+"""A finished run to a `.task` file, which is put in place only after it has been proved.
+
+Model Maker's metadata writer makes it; the bytes depend on the data, settings and seed alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gesture_maker.assets import asset_bytes
+from gesture_maker.bundle.card import model_card
+from gesture_maker.bundle.task import TaskBundle, labels_of, read_task, write_task
+from gesture_maker.dataset.names import bundle_label
+from gesture_maker.embedders import EmbedderFiles, embedder_files
+from gesture_maker.errors import BundleError, ConfigError
+from gesture_maker.files import atomic_write, sha256_of, write_text
+from gesture_maker.training.model_maker import TrainedHead, write_bundle
+from gesture_maker.training.run import BUNDLE, Run, load_finished_run
+from gesture_maker.training.session import load_trained
+from gesture_maker.training.tflite import classify
+
+SCORE_THRESHOLD = 0.5
+"""Model Maker's: below it the custom classifier's answer does not count, and the canned classifier is asked."""
+
+TOLERANCE = 1e-4
+"""How far the bundle's scores may be from the Keras model's."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was exported: the bundle, its model card, its SHA-256, its labels, and how its scores compare with Keras's.
+
+    `largest_difference` is over all scores of `compared` hands of the test part (of validation where there is none).
+    """
+
+    bundle: Path
+    card: Path
+    sha256: str
+    labels: tuple[str, ...]
+    compared: int
+    largest_difference: float
+
+
+def export(
+    run: str | Path,
+    *,
+    out: Path | None = None,
+    score_threshold: float = SCORE_THRESHOLD,
+    assets: Path | None = None,
+    runs: Path | None = None,
+) -> Export:
+    """Make the `.task` of a finished run, verify it, and put it in place with a model card beside it.
+
+    `out`: the file or the folder it goes to; by default `gesture_recognizer.task` in the run. `assets`: where Google's
+    files are looked for first. Raises RunError for a run that is not finished, BundleError when the bundle does not do what
+    the trained head does.
+    """
+    if not 0 <= score_threshold <= 1:
+        raise ConfigError(f"score_threshold is {score_threshold}, but has to be a number from 0 to 1.")
+    found = load_finished_run(run, runs)
+    target = _target(found, out)
+    files = embedder_files(found.description["embedder"], assets)
+    _check_same_files(found, files)
+    head = load_trained(found)
+    labels = [bundle_label(label) for label in found.labels]
+    bundle = write_bundle(
+        head.tflite(),
+        labels,
+        score_threshold,
+        hand_detector=asset_bytes("hand_detector"),
+        hand_landmarks_detector=asset_bytes("hand_landmarks_detector"),
+        gesture_embedder=files.embedder,
+        canned_gesture_classifier=files.canned_gesture_classifier,
+    )
+    content = write_task(bundle)
+    compared, difference = verify(content, labels, head, found)
+    card = target.with_name(f"{target.stem}.md")
+    with atomic_write(target) as temporary:
+        temporary.write_bytes(content)
+    write_text(card, model_card(found, target.name, sha256_of(content), score_threshold))
+    return Export(target, card, sha256_of(content), tuple(labels), compared, difference)
+
+
+def verify(content: bytes, labels: list[str], head: TrainedHead, run: Run) -> tuple[int, float]:
+    """Return how many hands were compared and the largest difference of their scores from the Keras model's.
+
+    Raises BundleError when the bundle does not load in GestureRecognizer, has other labels, or its scores differ by more
+    than `TOLERANCE`.
+    """
+    from gesture_maker.recognition.recognizer import Recognizer  # the one look ahead: the runtime is the proof
+
+    bundle: TaskBundle = read_task(content)
+    assert bundle.custom_gesture_classifier is not None
+    written = labels_of(bundle.custom_gesture_classifier)
+    if written != labels:
+        raise BundleError(f"The exported bundle has the labels {written}, not {labels}: it was not put in place.")
+    with Recognizer(content) as recognizer:
+        recognizer.recognize(np.zeros((256, 256, 3), np.uint8))
+    part = run.embeddings("test")
+    data = part if len(part) else run.embeddings("validation")
+    expected, scores = head.scores(data.embeddings), classify(bundle.custom_gesture_classifier, data.embeddings)
+    difference = float(np.abs(expected - scores).max()) if len(data) else 0.0
+    if not difference <= TOLERANCE:
+        raise BundleError(
+            f"The bundle's scores differ from the trained head's by {difference:.1e}, more than {TOLERANCE:.0e}: "
+            "it was not put in place. Train again."
+        )
+    return len(data), difference
+
+
+def _target(run: Run, out: Path | None) -> Path:
+    if out is None:
+        return run.bundle
+    if out.is_dir():
+        return out / BUNDLE
+    if out.suffix != ".task":
+        raise ConfigError(f"{out} does not end in .task, by which apps know a bundle: name it {out.name}.task.")
+    return out
+
+
+def _check_same_files(run: Run, files: EmbedderFiles) -> None:
+    """Refuse another embedder than the one the head was trained on: its answers would mean nothing."""
+    trained = run.description.get("checksums", {}).get("gesture_embedder")
+    if trained != files.checksums["gesture_embedder"]:
+        raise BundleError(
+            f'The run "{run.name}" was trained on another version of the {files.name} embedder '
+            f"({str(trained)[:12]}…, now {files.checksums['gesture_embedder'][:12]}…): train again."
+        )

@@ -1,0 +1,34 @@
+"""`gesture-maker export`: a run to a `.task`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+EXAMPLE = "Example:  gesture-maker export first --out rps.task"
+
+
+def export(
+    run: str = typer.Argument(..., metavar="RUN", help="A run's folder, or its name under exported_models/."),
+    out: Path | None = typer.Option(
+        None, "--out", metavar="FILE", help="The .task file; by default gesture_recognizer.task in the run."
+    ),
+    score_threshold: float = typer.Option(
+        0.5, "--score-threshold", help="Answers with a lower score do not count.", min=0, max=1
+    ),
+    assets: Path | None = typer.Option(None, "--assets", metavar="DIR", help="Folder of Google's TFLite files."),
+) -> None:
+    """Make the .task bundle of a run, verify it in MediaPipe, and write a model card beside it."""
+    from gesture_maker.bundle.export import export as export_run
+
+    result = export_run(run, out=out, score_threshold=score_threshold, assets=assets)
+    typer.echo(f"Bundle: {result.bundle} ({result.bundle.stat().st_size / 1e6:.1f} MB)")
+    typer.echo(f"SHA-256: {result.sha256}")
+    typer.echo(f"Labels: {', '.join(result.labels)}")
+    typer.echo(
+        f"Verified: loads in GestureRecognizer; scores of {result.compared} hands differ from the trained head's by at "
+        f"most {result.largest_difference:.0e}."
+    )
+    typer.echo(f"Model card: {result.card}")
+    typer.echo(f"Next:  gesture-maker eval {run if out is None else f'{result.bundle} PHOTOS'}")

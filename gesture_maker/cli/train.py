@@ -1,0 +1,145 @@
+"""`gesture-maker train`: a dataset to a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+EXAMPLE = "Example:  gesture-maker train rps --name first --epochs 40"
+
+SHOWN = 10  # photos without a usable hand that are named before "and n more"
+
+_HPARAMS, _OPTIONS = "Model Maker's HParams", "Model Maker's ModelOptions"
+
+
+def train(
+    dataset: str | None = typer.Argument(
+        None, metavar="DATASET", help="A folder of class folders, or a name under datasets/.", show_default=False
+    ),
+    name: str | None = typer.Option(None, "--name", metavar="RUN", help="Of the run; by default the dataset's."),
+    embedder: str | None = typer.Option(None, "--embedder", metavar="builtin|mediapipe", help="[default: builtin]"),
+    recipe: str | None = typer.Option(
+        None, "--recipe", metavar="auto|stock", help="Settings that fit the data, or Model Maker's.  [default: auto]"
+    ),
+    seed: int | None = typer.Option(
+        None, "--seed", help="Equal data, settings and seed give equal bytes.  [default: 0]"
+    ),
+    split: str | None = typer.Option(
+        None, "--split", metavar="T,V,T", help="Percent for train, validation and test.  [default: 80,10,10]"
+    ),
+    test: Path | None = typer.Option(None, "--test", metavar="DIR", help="Test on this folder instead of a split."),
+    group_by: str | None = typer.Option(
+        None, "--group-by", metavar="REGEX", help=r"Never split photos whose file names match alike, such as p\d+."
+    ),
+    config: Path | None = typer.Option(None, "--config", metavar="FILE", help="YAML of these options; flags win."),
+    resume: str | None = typer.Option(None, "--resume", metavar="RUN", help="Continue an interrupted training."),
+    assets: Path | None = typer.Option(None, "--assets", metavar="DIR", help="Folder of Google's TFLite files."),
+    learning_rate: float | None = typer.Option(None, "--learning-rate", rich_help_panel=_HPARAMS),
+    batch_size: int | None = typer.Option(None, "--batch-size", rich_help_panel=_HPARAMS),
+    epochs: int | None = typer.Option(None, "--epochs", rich_help_panel=_HPARAMS),
+    steps_per_epoch: int | None = typer.Option(
+        None, "--steps-per-epoch", rich_help_panel=_HPARAMS, help="With --repeat; otherwise all photos once."
+    ),
+    shuffle: bool | None = typer.Option(None, "--shuffle/--no-shuffle", rich_help_panel=_HPARAMS),
+    lr_decay: float | None = typer.Option(
+        None, "--lr-decay", rich_help_panel=_HPARAMS, help="The learning rate's factor from epoch to epoch."
+    ),
+    gamma: float | None = typer.Option(None, "--gamma", rich_help_panel=_HPARAMS, help="Of the focal loss."),
+    class_weights: str | None = typer.Option(
+        None, "--class-weights", metavar="CLASS=W,…", rich_help_panel=_HPARAMS, help="Such as none=2,rock=0.5."
+    ),
+    repeat: bool | None = typer.Option(None, "--repeat/--no-repeat", rich_help_panel=_HPARAMS),
+    dropout_rate: float | None = typer.Option(None, "--dropout-rate", rich_help_panel=_OPTIONS),
+    layer_widths: str | None = typer.Option(
+        None, "--layer-widths", metavar="N,…", rich_help_panel=_OPTIONS, help="Hidden layers, such as 64,32."
+    ),
+    min_detection_confidence: float | None = typer.Option(
+        None,
+        "--min-detection-confidence",
+        rich_help_panel="Model Maker's HandDataPreprocessingParams",
+        help="How sure the hand detector has to be.  [default: 0.5, stock 0.7]",
+    ),
+) -> None:
+    """Train a gesture classifier into a fresh folder exported_models/RUN.
+
+    Model Maker's settings that are not given follow from the data (--recipe auto) or are its own (--recipe stock).
+    """
+    from gesture_maker import steps
+    from gesture_maker.cli.progress import stage_progress
+    from gesture_maker.training.config import TrainConfig
+
+    if (dataset is None) == (resume is None):
+        raise typer.BadParameter("name a DATASET to train on, or a run with --resume RUN (and not both).")
+    stages = {"landmarks": "Looking for hands", "training": "Training"}
+    if resume is not None:
+        with stage_progress(stages) as progress:
+            result = steps.resume(resume, progress=progress)
+    else:
+        flags: dict[str, Any] = {
+            "name": name,
+            "embedder": embedder,
+            "recipe": recipe,
+            "seed": seed,
+            "split": split,
+            "test": str(test) if test else None,
+            "group_by": group_by,
+            "learning_rate": learning_rate,
+            "batch_size": batch_size,
+            "epochs": epochs,
+            "steps_per_epoch": steps_per_epoch,
+            "shuffle": shuffle,
+            "lr_decay": lr_decay,
+            "gamma": gamma,
+            "class_weights": _weights(class_weights) if class_weights else None,
+            "repeat": repeat,
+            "dropout_rate": dropout_rate,
+            "layer_widths": _widths(layer_widths) if layer_widths is not None else None,
+            "min_detection_confidence": min_detection_confidence,
+        }
+        chosen = TrainConfig.from_file_and_flags(config, flags)
+        assert dataset is not None
+        with stage_progress(stages) as progress:
+            result = steps.train(dataset, **chosen.arguments(), assets=assets, progress=progress)
+    _print(result)
+
+
+def _print(result: Any) -> None:
+    run = result.run
+    for sentence in result.warnings:
+        typer.echo(f"Warning: {sentence}")
+    if result.unused:
+        total = run.description["photos"]
+        typer.echo(f"{total - _without_hand(result)} of {total} photos used; not used:")
+        for path, reason in result.unused[:SHOWN]:
+            typer.echo(f"  {path}: {reason}")
+        if len(result.unused) > SHOWN:
+            typer.echo(f"  and {len(result.unused) - SHOWN} more, all of them in {run.path / 'split.csv'}")
+    elif result.unused is not None:
+        typer.echo(f"All {run.description['photos']} photos used.")
+    for part, metrics in result.metrics.items():
+        if metrics.photos:
+            typer.echo(f"{part:>10}: {metrics.accuracy:7.2%} of {metrics.photos} hands right")
+    typer.echo(f"Run: {run.path} (settings, split, curves.png, confusion_matrix.png)")
+    typer.echo(f"Next:  gesture-maker export {run.name}")
+
+
+def _without_hand(result: Any) -> int:
+    hands = result.run.description["hands"]
+    return int(result.run.description["photos"] - sum(hands.values()))
+
+
+def _weights(text: str) -> dict[str, float]:
+    try:
+        pairs = [part.rsplit("=", 1) for part in text.split(",")]
+        return {label.strip(): float(weight) for label, weight in pairs}
+    except ValueError:
+        raise typer.BadParameter(f'"{text}" has to look like none=2,rock=0.5.', param_hint="--class-weights") from None
+
+
+def _widths(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise typer.BadParameter(f'"{text}" has to look like 64,32.', param_hint="--layer-widths") from None

@@ -1,0 +1,52 @@
+"""The whole way on drawn hands: draw, train, export, evaluate on people it did not draw for training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gesture_maker.bundle.export import Export, export
+from gesture_maker.dataset.folder import DATASETS
+from gesture_maker.evaluation.evaluate import Evaluation, evaluate
+from gesture_maker.steps import Training, train
+from gesture_maker.synthetic.draw import draw_dataset
+from gesture_maker.synthetic.poses import DEMO_CLASSES
+from gesture_maker.training.run import free_run_name
+from gesture_maker.training.session import StageProgress
+
+TRAIN_PEOPLE = range(16)
+TEST_PEOPLE = range(1000, 1008)
+PER_PERSON = 3  # images of each class by each person: 336 to train on, 168 to test on, 15 s to draw on two cores
+
+
+@dataclass(frozen=True, eq=False)
+class Demo:
+    """What the demo made: two datasets, a run, its bundle, and the evaluation on the test people."""
+
+    dataset: Path
+    test_dataset: Path
+    training: Training
+    export: Export
+    evaluation: Evaluation
+
+
+def run_demo(seed: int = 0, name: str | None = None, progress: StageProgress | None = None) -> Demo:
+    """Draw two datasets under `datasets/`, train on the first, export, and evaluate on the second, of other people.
+
+    Images that are there already are kept, so that an interrupted demo can be run again. `name`: of the run, by default
+    `demo`, `demo-2` …
+    """
+    report = progress or (lambda stage, done, total: None)
+    suffix = "" if seed == 0 else f"_seed{seed}"
+    dataset, test_dataset = DATASETS / f"demo{suffix}", DATASETS / f"demo_other_people{suffix}"
+    for folder, people in ((dataset, TRAIN_PEOPLE), (test_dataset, TEST_PEOPLE)):
+        stage = f"drawing {folder.name}"
+        draw_dataset(
+            folder, DEMO_CLASSES, people, PER_PERSON, seed, lambda done, total, stage=stage: report(stage, done, total)
+        )
+    training = train(dataset, name=name or free_run_name("demo"), seed=seed, progress=progress)
+    exported = export(training.run.path)
+    evaluation = evaluate(
+        training.run.path, test_dataset, progress=lambda done, total: report("recognizing", done, total)
+    )
+    return Demo(dataset, test_dataset, training, exported, evaluation)

@@ -1,0 +1,84 @@
+"""Answers to numbers: accuracy, precision, recall, F1, and a confusion matrix with a column for "no hand"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+NO_HAND = "no hand"
+"""How an answer without a hand is written; no class can have this name in a bundle's answers."""
+
+
+@dataclass(frozen=True, eq=False)
+class Metrics:
+    """How well predictions match.
+
+    `accuracy`: share of all photos answered rightly, those without a hand counting as wrong. `accuracy_where_found`: share of
+    the photos in which a hand was found. `per_class`: precision, recall, f1 and support by class. `confusion`: int64
+    [classes, answers], rows the true classes in the order of `labels`, columns in the order of `answers` (the classes,
+    further answers such as canned gestures, then "no hand").
+    """
+
+    labels: tuple[str, ...]
+    answers: tuple[str, ...]
+    photos: int
+    found: int
+    accuracy: float
+    accuracy_where_found: float
+    per_class: dict[str, dict[str, float]]
+    confusion: npt.NDArray[np.int64]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for `metrics.json`."""
+        return {
+            "photos": self.photos,
+            "no_hand": self.photos - self.found,
+            "accuracy": self.accuracy,
+            "accuracy_where_found": self.accuracy_where_found,
+            "per_class": self.per_class,
+            "confusion": {"labels": self.labels, "answers": self.answers, "counts": self.confusion.tolist()},
+        }
+
+
+def measure(truth: Sequence[str], answers: Sequence[str | None], labels: Sequence[str]) -> Metrics:
+    """Return the metrics of `answers` (None: no hand was found) to photos of the classes `truth`.
+
+    `labels` gives the order; classes and answers it lacks are appended. Precision, recall and F1 are scikit-learn's, 0 where
+    nothing was answered.
+    """
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+    given = [NO_HAND if answer is None else answer for answer in answers]
+    rows = [*labels, *sorted(set(truth) - set(labels))]
+    columns = [*rows, *sorted(set(given) - set(rows) - {NO_HAND}), NO_HAND]
+    right = np.array([a == t for a, t in zip(given, truth, strict=True)], bool)
+    found = np.array([a is not None for a in answers], bool)
+    every = confusion_matrix(truth, given, labels=columns) if truth else np.zeros((len(columns),) * 2, np.int64)
+    precision, recall, f1, support = (
+        precision_recall_fscore_support(truth, given, labels=rows, zero_division=0)
+        if truth
+        else (np.zeros(len(rows)),) * 4
+    )
+    per_class = {
+        label: {
+            "precision": float(precision[i]),
+            "recall": float(recall[i]),
+            "f1": float(f1[i]),
+            "support": int(support[i]),
+        }
+        for i, label in enumerate(rows)
+    }
+    return Metrics(
+        labels=tuple(rows),
+        answers=tuple(columns),
+        photos=len(truth),
+        found=int(found.sum()),
+        accuracy=float(right.mean()) if len(right) else 0.0,
+        accuracy_where_found=float(right[found].mean()) if found.any() else 0.0,
+        per_class=per_class,
+        confusion=np.asarray(every[: len(rows)], np.int64),
+    )

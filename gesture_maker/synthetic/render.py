@@ -1,0 +1,273 @@
+"""A webcam's picture of a hand: spheres projected, melted into one skin, lit and put before a background.
+
+Per pixel the spheres' front depths z are joined as -k log(sum(exp(-z / k))): the smooth minimum lets neighbours within about
+k melt into each other and still hides what is farther behind. Normals are averaged with the same weights. All spheres are
+handled in one go, as one long list of (sphere, pixel) pairs summed by `numpy.bincount`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from gesture_maker.images import Pixels
+from gesture_maker.synthetic.background import draw_background
+from gesture_maker.synthetic.hand import Array, Pose, landmarks, placement, rotation
+from gesture_maker.synthetic.people import Person
+from gesture_maker.synthetic.surface import Surface, surface
+
+MELT = 0.0024  # metres, the k above: creases of skin are a few millimetres wide
+CAMERA_LIMITS = {"yaw": 20.0, "pitch": 15.0, "roll": 10.0}  # degrees: a webcam or phone before a person
+OPEN_HAND = 0.19  # metres from the wrist to the tip of the middle finger
+MARGIN = 8  # pixels around the hand: room for its soft edge
+
+Floats = npt.NDArray[np.float64]
+Image = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Where the camera is. Angles in degrees, `distance` from camera to hand in metres, `field_of_view` in degrees, `centre`
+    where the hand's middle appears as shares of the picture."""
+
+    yaw: float = 0.0
+    pitch: float = 0.0
+    roll: float = 0.0
+    distance: float = 0.5
+    field_of_view: float = 35.0
+    centre: tuple[float, float] = (0.5, 0.48)
+
+    def project(self, points: Array, size: int) -> Array:
+        """Return pixels x, y and the distance from the camera in metres, [N, 3], of points relative to the hand's middle."""
+        focal = size / 2 / np.tan(np.radians(self.field_of_view / 2))
+        depth = points[:, 2] + self.distance
+        xy = points[:, :2] * (focal / depth)[:, None] + np.array(self.centre) * size
+        return np.column_stack([xy, depth])
+
+
+@dataclass(frozen=True)
+class Light:
+    """One lamp and the light of the room. `direction` points from the hand to the lamp (x right, y down, z away)."""
+
+    direction: tuple[float, float, float] = (-0.45, -0.65, -0.62)
+    strength: float = 0.74
+    ambient: float = 0.54
+    warmth: float = 0.0  # -1 bluish .. 1 yellowish
+
+
+def draw_camera(rng: np.random.Generator) -> Camera:
+    """Return a camera as people hold a hand before it: an open hand would fill 38 to 58% of the picture's height.
+
+    The distance does not depend on the pose: drawn as large as open hands, fists are found in 0.6 instead of 0.97 of the
+    pictures, as the palm detector wants to see more around them.
+    """
+    yaw, pitch, roll = (float(rng.uniform(-limit, limit)) for limit in CAMERA_LIMITS.values())
+    field_of_view = float(rng.uniform(24, 44))  # of the crop around the hand: webcams have 60 to 80
+    share = rng.uniform(0.38, 0.58)
+    distance = OPEN_HAND / (2 * share * np.tan(np.radians(field_of_view / 2)))
+    centre = (float(rng.uniform(0.42, 0.58)), float(rng.uniform(0.42, 0.56)))
+    return Camera(yaw, pitch, roll, float(distance), field_of_view, centre)
+
+
+def draw_light(rng: np.random.Generator) -> Light:
+    """Return a lamp from above and in front, anywhere from the left to the right."""
+    direction = np.array([rng.uniform(-0.8, 0.8), rng.uniform(-0.9, -0.25), rng.uniform(-0.95, -0.5)])
+    x, y, z = (float(value) for value in direction / np.linalg.norm(direction))
+    return Light(
+        (x, y, z), float(rng.uniform(0.60, 0.88)), float(rng.uniform(0.44, 0.64)), float(rng.uniform(-0.6, 0.8))
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Rendered:
+    """`pixels` uint8 [size, size, 3] RGB; `image_landmarks` float32 [21, 3] as MediaPipe gives them: x, y as shares of width
+    and height, z in the scale of x with the wrist at 0; `world_landmarks` float32 [21, 3] in metres from the hand's middle."""
+
+    pixels: Pixels
+    image_landmarks: npt.NDArray[np.float32]
+    world_landmarks: npt.NDArray[np.float32]
+
+
+def render(
+    person: Person,
+    pose: Pose,
+    left: bool,
+    camera: Camera,
+    light: Light,
+    rng: np.random.Generator,
+    size: int = 320,
+) -> Rendered:
+    """Return the picture of a person's hand; `rng` decides the background and the sensor's noise."""
+    view = rotation(camera.yaw, camera.pitch, camera.roll)
+    world = landmarks(person.shape, pose, left).astype(np.float64) @ view.T
+    middle = (world.min(axis=0) + world.max(axis=0)) / 2
+    projected = camera.project(world - middle, size)
+
+    flesh = surface(person.shape, pose, person.sleeve)
+    turn = view @ placement(pose, left)
+    layers = _splat(flesh, flesh.centres @ turn.T - middle, flesh.dorsal @ turn.T, camera, size)
+    hand = _shade(layers, person, light, rng)
+    background = draw_background(rng, size)
+    pixels = _develop(background, hand, layers, light, rng)
+
+    image = projected / size
+    focal_share = 1 / (2 * np.tan(np.radians(camera.field_of_view / 2)) * camera.distance)
+    image[:, 2] = (world[:, 2] - world[0, 2]) * focal_share
+    return Rendered(pixels, image.astype(np.float32), (world - middle).astype(np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class _Layers:
+    """The hand's part of the picture, which begins at column `left` and row `top`: images [height, width] `cover` 0 or 1,
+    `depth` in metres (0 where nothing is), `normal` [height, width, 3], `dorsal` -1..1, and `nail`, `blush`, `sleeve` 0..1."""
+
+    left: int
+    top: int
+    cover: Floats
+    depth: Floats
+    normal: Floats
+    dorsal: Floats
+    nail: Floats
+    blush: Floats
+    sleeve: Floats
+    pixels_per_metre: float
+
+
+def _splat(flesh: Surface, centres: Array, dorsal: Array, camera: Camera, size: int) -> _Layers:
+    x, y, depth = camera.project(centres, size).T
+    focal = size / 2 / np.tan(np.radians(camera.field_of_view / 2))
+    depth = np.maximum(depth, 0.05)
+    radius = flesh.radii * focal / depth  # pixels
+    seen = (x > -radius) & (x < size + radius) & (y > -radius) & (y < size + radius)
+    index = np.flatnonzero(seen)
+    reach = np.ceil(radius[index]).astype(np.int32)
+    left = int(np.clip(np.min(x[index] - reach) - MARGIN, 0, size - 1))
+    top = int(np.clip(np.min(y[index] - reach) - MARGIN, 0, size - 1))
+    width = int(np.clip(np.max(x[index] + reach) + MARGIN, left + 1, size)) - left
+    height = int(np.clip(np.max(y[index] + reach) + MARGIN, top + 1, size)) - top
+
+    # One entry per pixel of each sphere's bounding box. 32-bit numbers: this is where the time goes.
+    side = 2 * reach + 1
+    count = side * side
+    sphere = np.repeat(index.astype(np.int32), count)
+    within = np.arange(count.sum(), dtype=np.int32) - np.repeat((np.cumsum(count) - count).astype(np.int32), count)
+    row, column = np.divmod(within, np.repeat(side, count))
+    column += np.repeat(np.round(x[index]).astype(np.int32) - reach - left, count)
+    row += np.repeat(np.round(y[index]).astype(np.int32) - reach - top, count)
+    inverse = (1 / radius).astype(np.float32)
+    dx = (column - (x - left).astype(np.float32)[sphere]) * inverse[sphere]
+    dy = (row - (y - top).astype(np.float32)[sphere]) * inverse[sphere]
+    square = 1 - dx * dx - dy * dy
+    keep = np.flatnonzero((square > 0) & (column >= 0) & (column < width) & (row >= 0) & (row < height))
+    sphere, dx, dy, dz = sphere[keep], dx[keep], dy[keep], np.sqrt(square[keep])
+    flat = row[keep] * width + column[keep]
+
+    nearest = float(depth[index].min()) - 0.03
+    front = (depth - nearest)[sphere] - flesh.radii[sphere] * dz
+    weight = np.exp(front * (-1 / MELT))  # of at most half a metre: exp(-210) is still a number
+
+    def total(values: npt.NDArray[np.floating]) -> Floats:
+        return np.bincount(flat, values, minlength=width * height).reshape(height, width)
+
+    mass = total(weight)
+    there = mass > 0
+    mass = np.where(there, mass, 1.0)
+    backs = dorsal.astype(np.float32)[sphere]
+    outward = backs[:, 0] * dx + backs[:, 1] * dy - backs[:, 2] * dz
+    normal = np.stack([total(weight * part) / mass for part in (dx, dy, -dz)], axis=-1)
+    normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
+    nails = np.flatnonzero(flesh.nail[sphere])
+    nail_weight = weight[nails] * np.clip((outward[nails] - 0.60) / 0.14, 0, 1)
+    return _Layers(
+        left=left,
+        top=top,
+        cover=there.astype(np.float64),
+        depth=np.where(there, nearest - MELT * np.log(mass), 0.0),
+        normal=normal,
+        dorsal=total(weight * outward) / mass,
+        nail=np.bincount(flat[nails], nail_weight, minlength=width * height).reshape(height, width) / mass,
+        blush=total(weight * flesh.blush[sphere]) / mass,
+        sleeve=total(weight * flesh.sleeve[sphere]) / mass,
+        pixels_per_metre=focal / camera.distance,
+    )
+
+
+def _shade(layers: _Layers, person: Person, light: Light, rng: np.random.Generator) -> Image:
+    """Return the lit hand, float32 [height, width, 3] RGB, mostly in 0..1, before it is put on the background."""
+    skin = person.skin / 255
+    height, width = layers.cover.shape
+    # The palm is lighter and pinker than the back, the more the darker the skin is.
+    palmar = np.clip(0.35 - layers.dorsal, 0, 1)[..., None]
+    albedo = skin + palmar * (0.10 + 0.32 * (1 - skin.mean())) * (np.array([0.92, 0.70, 0.62]) - skin)
+    albedo *= 1 - layers.blush[..., None] * np.array([0.02, 0.13, 0.12])
+    mottle = cv2.resize(rng.normal(0, 1, (32, 32)), (width, height), interpolation=cv2.INTER_CUBIC)
+    albedo *= 1 + 0.012 * mottle[..., None] * np.array([0.6, 1.1, 1.0])
+    nail = layers.nail[..., None]
+    albedo += nail * 0.55 * (np.minimum(albedo * [1.08, 1.02, 1.04] + 0.06, 1) - albedo)
+    cloth = layers.sleeve[..., None]
+    albedo += cloth * (person.cloth / 255 - albedo)
+
+    direction = np.array(light.direction)
+    normal = layers.normal
+    # Light wraps a little around skin, and enters it: shadows on skin are warm, not grey.
+    diffuse = np.clip((normal @ direction + 0.25) / 1.25, 0, 1) * _unshadowed(layers, direction)
+    openness = _openness(layers)
+    warmer = ((1 - diffuse) * (1 - layers.sleeve))[..., None] * np.array([0.08, -0.03, -0.07]) + 1
+    tint = 1.25 * light.strength * (1 + light.warmth * np.array([0.06, 0.0, -0.08]))
+    from_room = light.ambient * (0.75 - 0.25 * normal[..., 1]) * openness
+    halfway = direction + [0.0, 0.0, -1.0]
+    shine = np.clip(normal @ (halfway / np.linalg.norm(halfway)), 0, 1)
+    gloss = (0.09 * shine**14 + 0.22 * layers.nail * shine**30) * (1 - layers.sleeve) * diffuse
+    lit = (diffuse[..., None] * tint + from_room[..., None]) * warmer * (0.35 + 0.65 * openness)[..., None]
+    return (albedo * lit + gloss[..., None]).astype(np.float32)
+
+
+def _openness(layers: _Layers) -> Floats:
+    """Ambient occlusion from the depth image: dark where the surroundings are nearer.
+
+    Source: T. Luft, C. Colditz, O. Deussen, "Image Enhancement by Unsharp Masking the Depth Buffer" (2006).
+    """
+    result = np.ones_like(layers.depth)
+    depth, cover = layers.depth.astype(np.float32), layers.cover.astype(np.float32)
+    for reach, strength in ((0.004, 0.35), (0.012, 0.4)):  # metres: creases, and hollows between fingers
+        sigma = max(reach * layers.pixels_per_metre, 0.8)
+        around = cv2.GaussianBlur(depth, (0, 0), sigma) / np.maximum(cv2.GaussianBlur(cover, (0, 0), sigma), 1e-3)
+        result *= 1 - strength * np.clip((depth - around) / (reach * 1.6), 0, 1)
+    return result
+
+
+def _unshadowed(layers: _Layers, direction: Array) -> Floats:
+    """Return per pixel how much of the lamp is seen, by looking along the way to it in the depth image."""
+    height, width = layers.depth.shape
+    far = 10.0  # metres
+    depth = np.where(layers.cover > 0, layers.depth, far).astype(np.float32)
+    shade = np.zeros_like(depth)
+    for step in (0.008, 0.014, 0.021, 0.030):  # metres towards the lamp
+        x, y, z = direction * step
+        move = np.array([[1, 0, -x * layers.pixels_per_metre], [0, 1, -y * layers.pixels_per_metre]])
+        there = cv2.warpAffine(depth, move, (width, height), borderValue=far)
+        nearer = depth + np.float32(z) - there  # positive: something lies between here and the lamp
+        shade = np.maximum(shade, np.clip((nearer - 0.002) / 0.005, 0, 1) * (nearer < 0.05))
+    return 1 - 0.6 * cv2.GaussianBlur(shade, (0, 0), max(0.0025 * layers.pixels_per_metre, 0.8)).astype(np.float64)
+
+
+def _develop(background: Image, hand: Image, layers: _Layers, light: Light, rng: np.random.Generator) -> Pixels:
+    """Put the hand on the background, with soft edges, a lens's softness and a sensor's noise."""
+    size = background.shape[0]
+    image = background * np.float32(0.65 + 0.6 * light.ambient)
+    image *= np.array([1 + 0.03 * light.warmth, 1.0, 1 - 0.04 * light.warmth], np.float32)
+    height, width = layers.cover.shape
+    cover = layers.cover.astype(np.float32)
+    alpha = np.clip((cv2.GaussianBlur(cover, (0, 0), 0.9) - 0.35) / 0.5, 0, 1)[..., None]
+    # Colours run over the edge, so that half-covered pixels mix with skin and not with black.
+    inside = cover[..., None]
+    spread = cv2.GaussianBlur(hand * inside, (0, 0), 1.5) / np.maximum(cv2.GaussianBlur(cover, (0, 0), 1.5), 1e-3)[..., None]
+    part = image[layers.top : layers.top + height, layers.left : layers.left + width]
+    part += alpha * (np.where(inside > 0, hand, spread) - part)
+    image = cv2.GaussianBlur(image, (0, 0), 0.55)
+    noise = rng.standard_normal((size, size, 3), np.float32)
+    image += np.float32(0.004) * noise + np.float32(0.008) * noise[..., :1]
+    return np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)

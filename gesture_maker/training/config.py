@@ -1,0 +1,55 @@
+"""What `train` was asked for: a YAML file and flags, the flags winning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from gesture_maker.dataset.splitting import parse_shares
+from gesture_maker.errors import ConfigError
+from gesture_maker.training.recipe import SETTINGS, check_settings, read_config
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The arguments of `train`, checked for kind; `settings` holds Model Maker's own by name."""
+
+    name: str | None = None
+    embedder: str = "builtin"
+    recipe: str = "auto"
+    seed: int = 0
+    split: str = "80,10,10"
+    test: str | None = None
+    group_by: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_file_and_flags(cls, file: Path | None, flags: Mapping[str, Any]) -> TrainConfig:
+        """Return the union of both; flags that are None count as not given.
+
+        Raises ConfigError for an unknown key, a value of the wrong kind, or a file that cannot be read.
+        """
+        values = read_config(file) if file else {}
+        own = {f.name: f for f in fields(cls) if f.name != "settings"}
+        known = (*own, *SETTINGS)
+        unknown = sorted(set(values) - set(known))
+        if unknown:
+            raise ConfigError(f"The config file {file} has the unknown key {unknown[0]!r}: use {', '.join(known)}.")
+        if isinstance(values.get("split"), list):
+            values["split"] = ",".join(map(str, values["split"]))
+        values |= {key: value for key, value in flags.items() if value is not None}
+        chosen = {key: value for key, value in values.items() if key in own and value is not None}
+        for key, value in chosen.items():
+            wanted = int if key == "seed" else str
+            if not isinstance(value, wanted) or isinstance(value, bool):
+                raise ConfigError(f"{key} is {value!r}, but has to be {'a whole number' if wanted is int else 'text'}.")
+        settings = {key: value for key, value in values.items() if key in SETTINGS}
+        check_settings(settings)
+        return cls(**chosen, settings=settings)
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the keyword arguments for `gesture_maker.train`."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "split"}
+        return values | {"shares": parse_shares(self.split)}

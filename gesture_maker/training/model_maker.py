@@ -1,0 +1,302 @@
+"""Model Maker's GestureRecognizer, fed with embeddings that are already there.
+
+Model Maker would find hands and embed them itself: on one thread, anew in every epoch, dropping what it does not find. Here
+it gets arrays, and does what users know it for: its head, its focal loss, its HParams and ModelOptions, its metadata writer.
+Three things are changed from outside: the best epoch is restored (it exports the last), checkpoints are written now and
+then instead of every epoch, and its chatter goes to a log file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib.util
+import io
+import json
+import struct
+import sys
+import time
+import types
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gesture_maker.bundle.task import TaskBundle, read_task
+from gesture_maker.errors import ConfigError
+from gesture_maker.files import atomic_write, write_json
+from gesture_maker.landmarks.hands import Floats
+from gesture_maker.mediapipe_runtime import quiet_stderr
+from gesture_maker.training.recipe import HParams, ModelOptions
+from gesture_maker.training.tensorflow_runtime import load_tensorflow, seed_everything
+
+EpochReport = Callable[[int, Mapping[str, float]], None]
+"""Called after each epoch with the number of epochs done and their `loss`, `val_loss`, `accuracy` and `val_accuracy`."""
+
+CHECKPOINT_SECONDS = 10.0
+"""Between two checkpoints: an interrupted training loses at most this much, and a short one writes none."""
+
+
+def load_model_maker() -> Any:
+    """Return Model Maker's `gesture_recognizer` package without its other four tasks.
+
+    The top-level `__init__` imports object detection, text and more, whose dependencies no longer fit together; an empty
+    module in its place, with the right `__path__`, lets the gesture part be imported alone.
+    """
+    load_tensorflow()
+    name = "mediapipe_model_maker"
+    if name not in sys.modules:
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.submodule_search_locations is None:
+            raise ConfigError("mediapipe-model-maker is not installed: run ./scripts/setup or `pip install .` again.")
+        package = types.ModuleType(name)
+        package.__path__ = list(spec.submodule_search_locations)
+        sys.modules[name] = package
+    with quiet_stderr():
+        from mediapipe_model_maker.python.vision import gesture_recognizer
+    return gesture_recognizer
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledEmbeddings:
+    """`embeddings`: float32 [N, 128]; `classes`: int64 [N], indices into the labels."""
+
+    embeddings: Floats
+    classes: np.ndarray[Any, np.dtype[np.int64]]
+
+    def __len__(self) -> int:
+        return len(self.embeddings)
+
+
+class TrainedHead:
+    """A trained gesture classifier: Model Maker's recognizer with the weights of its best epoch."""
+
+    def __init__(self, recognizer: Any) -> None:
+        self._recognizer = recognizer
+
+    @property
+    def model(self) -> Any:
+        """The Keras model, embeddings [N, 128] to scores [N, classes]."""
+        return self._recognizer._model
+
+    def scores(self, embeddings: Floats) -> Floats:
+        """Return the probability of each class, float32 [N, classes]."""
+        if not len(embeddings):
+            return np.zeros((0, self.model.output_shape[-1]), np.float32)
+        return np.asarray(self.model.predict(embeddings, batch_size=1024, verbose=0), np.float32)
+
+    def save(self, path: Path) -> None:
+        """Write the weights (HDF5)."""
+        with atomic_write(path) as temporary:
+            self.model.save_weights(str(temporary), save_format="h5")
+
+    def tflite(self) -> bytes:
+        """Return the head as TFLite, without metadata."""
+        load_model_maker()
+        from mediapipe_model_maker.python.core.utils import model_util
+
+        with quiet_stderr():
+            return bytes(model_util.convert_to_tflite(self.model))
+
+
+def train_head(
+    train: LabelledEmbeddings,
+    validation: LabelledEmbeddings,
+    labels: list[str],
+    hparams: HParams,
+    model_options: ModelOptions,
+    seed: int,
+    folder: Path,
+    reshuffle: bool = True,
+    on_epoch: EpochReport | None = None,
+) -> tuple[TrainedHead, list[dict[str, float]]]:
+    """Train with Model Maker and return the head at its best epoch (by validation loss) and the history of all epochs.
+
+    `folder` takes checkpoints and the log; when it holds a checkpoint of this training, the training goes on from there.
+    `reshuffle`: a new order of all hands in every epoch, where Model Maker's own shuffling (`hparams.shuffle`) looks no
+    further than three batches.
+    """
+    tensorflow = load_tensorflow()
+    gesture_recognizer = load_model_maker()
+    seed_everything(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    keeper = _make_keeper(tensorflow, folder, on_epoch)
+    recognizer_class = _recognizer_with(gesture_recognizer.GestureRecognizer, keeper)
+    options = gesture_recognizer.GestureRecognizerOptions(
+        model_options=gesture_recognizer.ModelOptions(
+            dropout_rate=model_options.dropout_rate, layer_widths=list(model_options.layer_widths)
+        ),
+        hparams=gesture_recognizer.HParams(export_dir=str(folder), **hparams.as_model_maker()),
+    )
+    with (folder / "train.log").open("a") as log, contextlib.redirect_stdout(log), quiet_stderr():
+        recognizer = recognizer_class.create(
+            train_data=_as_dataset(train, labels, seed, reshuffle),
+            validation_data=_as_dataset(validation, labels, seed, False),
+            options=options,
+        )
+    keeper.restore_best(recognizer._model)
+    return TrainedHead(recognizer), keeper.history
+
+
+def load_head(path: Path, labels: list[str], model_options: ModelOptions) -> TrainedHead:
+    """Return a head with the weights that `TrainedHead.save` wrote."""
+    gesture_recognizer = load_model_maker()
+    recognizer = gesture_recognizer.GestureRecognizer(
+        label_names=list(labels),
+        model_options=gesture_recognizer.ModelOptions(
+            dropout_rate=model_options.dropout_rate, layer_widths=list(model_options.layer_widths)
+        ),
+        hparams=gesture_recognizer.HParams(export_dir=str(path.parent)),
+    )
+    with contextlib.redirect_stdout(io.StringIO()), quiet_stderr():
+        recognizer._create_model()
+    recognizer._model.load_weights(str(path))
+    return TrainedHead(recognizer)
+
+
+def add_classifier_metadata(model: bytes, labels: list[str], score_threshold: float) -> bytes:
+    """Return a gesture classifier with its labels and score threshold in the metadata, always the same bytes."""
+    parts = {"hand_detector": model, "hand_landmarks_detector": model, "gesture_embedder": model}
+    bundle = write_bundle(model, labels, score_threshold, canned_gesture_classifier=model, **parts)
+    assert bundle.custom_gesture_classifier is not None
+    return bundle.custom_gesture_classifier
+
+
+def write_bundle(
+    head: bytes,
+    labels: list[str],
+    score_threshold: float,
+    *,
+    hand_detector: bytes,
+    hand_landmarks_detector: bytes,
+    gesture_embedder: bytes,
+    canned_gesture_classifier: bytes,
+) -> TaskBundle:
+    """Return the bundle that Model Maker's metadata writer makes of a head and the four other files."""
+    load_model_maker()
+    from mediapipe.tasks.python.metadata.metadata_writers import metadata_writer as base
+    from mediapipe_model_maker.python.vision.gesture_recognizer import metadata_writer
+
+    options = metadata_writer.GestureClassifierOptions(
+        model_buffer=bytearray(head),
+        labels=base.Labels().add(list(labels)),
+        score_thresholding=base.ScoreThresholding(global_score_threshold=score_threshold),
+    )
+    writer = metadata_writer.MetadataWriter.create(
+        bytearray(hand_detector),
+        bytearray(hand_landmarks_detector),
+        bytearray(gesture_embedder),
+        bytearray(canned_gesture_classifier),
+        options,
+    )
+    content, _ = writer.populate()
+    bundle = read_task(bytes(content))
+    assert bundle.custom_gesture_classifier is not None
+    return replace(bundle, custom_gesture_classifier=_without_time_stamps(bundle.custom_gesture_classifier))
+
+
+def _without_time_stamps(model: bytes) -> bytes:
+    """Return a TFLite file whose attached files (a zip at its end) are dated 1980-01-01, the earliest a zip can say."""
+    content = bytearray(model)
+    earliest = struct.pack("<HH", 0, (1 << 5) | 1)  # time 00:00:00, date year 0, month 1, day 1
+    with zipfile.ZipFile(io.BytesIO(model)) as attached:
+        position = attached.start_dir
+        for entry in attached.infolist():
+            content[entry.header_offset + 10 : entry.header_offset + 14] = earliest
+            content[position + 12 : position + 16] = earliest
+            name, extra, comment = struct.unpack_from("<HHH", content, position + 28)
+            position += 46 + name + extra + comment
+    return bytes(content)
+
+
+def _as_dataset(data: LabelledEmbeddings, labels: list[str], seed: int, reshuffle: bool) -> Any:
+    tensorflow = load_tensorflow()
+    from mediapipe_model_maker.python.core.data import classification_dataset
+
+    one_hot = np.eye(len(labels), dtype=np.float32)[data.classes]
+    dataset = tensorflow.data.Dataset.from_tensor_slices((data.embeddings, one_hot))
+    if reshuffle:
+        dataset = dataset.shuffle(len(data), seed=seed, reshuffle_each_iteration=True)
+    return classification_dataset.ClassificationDataset(dataset=dataset, label_names=list(labels), size=len(data))
+
+
+def _recognizer_with(base: Any, keeper: Any) -> Any:
+    """Return Model Maker's class with our keeper among its callbacks, in place of its checkpoints and TensorBoard."""
+
+    class Recognizer(base):  # type: ignore[misc]
+        def _get_callbacks(self) -> list[Any]:
+            tensorflow = load_tensorflow()
+            schedule = tensorflow.keras.callbacks.LearningRateScheduler
+            return [c for c in super()._get_callbacks() if isinstance(c, schedule)] + [keeper]
+
+        def _get_checkpoint_path(self) -> str:
+            return ""  # never "resume" from whatever lies there: the keeper knows its own training
+
+        def _train_model(self, *args: Any, **kwargs: Any) -> None:
+            first_epoch = keeper.resume(self._model)
+            self._model.fit = functools.partial(self._model.fit, initial_epoch=first_epoch, verbose=0)
+            super()._train_model(*args, **kwargs)
+
+    return Recognizer
+
+
+def _make_keeper(tensorflow: Any, folder: Path, on_epoch: EpochReport | None) -> Any:
+    """Return the Keras callback that remembers the best epoch and writes a checkpoint now and then."""
+    weights_file, state_file = folder / "checkpoint.npz", folder / "checkpoint.json"
+
+    class Keeper(tensorflow.keras.callbacks.Callback):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.history: list[dict[str, float]] = []
+            self.best: list[Any] = []
+            self.best_loss = float("inf")
+            self._saved = time.monotonic()
+
+        def resume(self, model: Any) -> int:
+            """Load the checkpoint, if there is one, and return the number of epochs it had done."""
+            if not (state_file.is_file() and weights_file.is_file()):
+                return 0
+            state = json.loads(state_file.read_text())
+            with np.load(weights_file) as arrays:
+                if str(arrays["key"]) != state["key"]:
+                    return 0  # killed between the two files: begin again, it is a matter of seconds
+                model.set_weights([arrays[f"now{i}"] for i in range(len(model.get_weights()))])
+                self.best = [arrays[f"best{i}"] for i in range(len(model.get_weights()))]
+            self.history, self.best_loss = state["history"], state["best_loss"]
+            return len(self.history)
+
+        def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+            logs = logs or {}
+            row = {"epoch": float(epoch + 1)}
+            for name in ("loss", "val_loss"):
+                row[name] = float(logs.get(name, float("nan")))
+            for name in ("accuracy", "val_accuracy"):
+                row[name] = float(logs.get(name.replace("accuracy", "categorical_accuracy"), float("nan")))
+            row["learning_rate"] = float(logs.get("lr", float("nan")))
+            self.history.append(row)
+            if row["val_loss"] < self.best_loss or not self.best:
+                self.best_loss, self.best = row["val_loss"], self.model.get_weights()
+            if time.monotonic() - self._saved > CHECKPOINT_SECONDS:
+                self._write_checkpoint()
+            if on_epoch:
+                on_epoch(len(self.history), row)
+
+        def _write_checkpoint(self) -> None:
+            key = str(time.time_ns())
+            arrays = {f"now{i}": value for i, value in enumerate(self.model.get_weights())}
+            arrays |= {f"best{i}": value for i, value in enumerate(self.best)}
+            with atomic_write(weights_file) as temporary:
+                np.savez(temporary, key=key, **arrays)
+            write_json(state_file, {"key": key, "best_loss": self.best_loss, "history": self.history})
+            self._saved = time.monotonic()
+
+        def restore_best(self, model: Any) -> None:
+            if self.best:
+                model.set_weights(self.best)
+            for file in (weights_file, state_file):
+                file.unlink(missing_ok=True)
+
+    return Keeper()

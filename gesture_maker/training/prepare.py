@@ -1,0 +1,183 @@
+"""A dataset folder made ready for training: every photo looked at, accounted for, and given a part."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gesture_maker.dataset.folder import ImageDataset, LabelledImage, load_dataset
+from gesture_maker.dataset.names import NONE
+from gesture_maker.dataset.splitting import PARTS, split
+from gesture_maker.errors import DatasetError
+from gesture_maker.files import sha256_of
+from gesture_maker.landmarks.engine import Seen, find_hands
+from gesture_maker.landmarks.hands import NOT_FOUND, Hand
+from gesture_maker.landmarks.table import LandmarkTable, table_path
+from gesture_maker.training.run import SplitRow
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """One photo, what was seen in it, and its part (empty when it could not be read)."""
+
+    image: LabelledImage
+    seen: Seen
+    part: str = ""
+
+    @property
+    def hand(self) -> Hand | None:
+        """The hand, if there is one."""
+        return self.seen.answer if isinstance(self.seen.answer, Hand) else None
+
+    @property
+    def reason(self) -> str:
+        """Why the photo is not used; empty when it is."""
+        return "" if isinstance(self.seen.answer, Hand) else self.seen.answer.reason
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """All photos with their parts, and the classes in the order of the head's outputs."""
+
+    labels: list[str]
+    photos: list[Photo]
+    warnings: tuple[str, ...] = ()
+    ignored: tuple[tuple[Path, str], ...] = field(default=())
+
+    def hands(self, part: str) -> list[Photo]:
+        """Return the photos of a part that show a hand."""
+        return [photo for photo in self.photos if photo.part == part and photo.hand is not None]
+
+    @property
+    def unused(self) -> list[Photo]:
+        """The photos that show no usable hand."""
+        return [photo for photo in self.photos if photo.hand is None]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of all labels and photo contents: equal for equal data, whatever the files are called."""
+        lines = sorted(f"{photo.image.label}\t{photo.seen.sha256}\n" for photo in self.photos)
+        return sha256_of("".join(lines).encode())
+
+    def split_rows(self) -> list[SplitRow]:
+        """Return the lines of `split.csv`."""
+        return [
+            SplitRow(p.image.file, p.image.label, p.image.group or "", p.part, p.seen.sha256, p.reason)
+            for p in self.photos
+        ]
+
+
+def check_labels(dataset: ImageDataset) -> None:
+    """Raise DatasetError when the classes alone already make training impossible."""
+    for label, count in dataset.counts.items():
+        if count == 0:
+            raise DatasetError(
+                f'The class "{label}" in {dataset.root} is empty: add photos to it, or remove its folder.'
+            )
+    if NONE not in dataset.labels:
+        raise DatasetError(
+            f'There is no class "none" in {dataset.root}: add a folder "none" with photos of hands that make '
+            "none of your gestures."
+        )
+    if len(dataset.labels) < 2:
+        raise DatasetError(f'{dataset.root} has the class "none" only: add a folder of photos for each gesture.')
+
+
+def prepare(
+    dataset: Path,
+    *,
+    shares: tuple[int, int, int],
+    seed: int,
+    min_detection_confidence: float,
+    group_by: str | None = None,
+    test: Path | None = None,
+    progress: Progress | None = None,
+) -> Prepared:
+    """Find the hands of all photos and split them; with `test`, that folder is the whole test part.
+
+    Raises DatasetError when a class is missing, empty, or has fewer usable hands than the split needs.
+    """
+    data = load_dataset(dataset, group_by)
+    check_labels(data)
+    others = load_dataset(test, group_by) if test else None
+    if others is not None:
+        _check_same_classes(data, others)
+        shares = (shares[0], shares[1], 0)
+    images = [*data.images, *(others.images if others else ())]
+    seen = _look(data, others, min_detection_confidence, progress)
+    photos = [Photo(image, one) for image, one in zip(images, seen, strict=True)]
+    own, apart = photos[: len(data.images)], photos[len(data.images) :]
+    _check_hands(own, dataset)
+    parted, warnings = _parted(own, shares, seed)
+    tested = [Photo(p.image, p.seen, "test" if _readable(p) else "") for p in apart]
+    if others is not None:
+        known = {photo.seen.sha256 for photo in parted}
+        shared = sum(photo.seen.sha256 in known for photo in tested)
+        if shared:
+            warnings = (*warnings, f"{shared} photos of {test} are also in {dataset}: the accuracy flatters.")
+    ignored = (*data.ignored, *(others.ignored if others else ()))
+    return Prepared(list(data.labels), [*parted, *tested], warnings, ignored)
+
+
+def _look(
+    data: ImageDataset, others: ImageDataset | None, min_detection_confidence: float, progress: Progress | None
+) -> list[Seen]:
+    total = len(data.images) + (len(others.images) if others else 0)
+    seen: list[Seen] = []
+    for part in (data, others):
+        if part is None:
+            continue
+        before = len(seen)
+        table = LandmarkTable.open(table_path(part.root))
+        paths = [image.path for image in part.images]
+        report = (lambda done, _, before=before: progress(before + done, total)) if progress else None
+        seen += find_hands(paths, table, min_detection_confidence, progress=report)
+    return seen
+
+
+def _readable(photo: Photo) -> bool:
+    return photo.hand is not None or photo.seen.answer == NOT_FOUND
+
+
+def _check_same_classes(data: ImageDataset, others: ImageDataset) -> None:
+    unknown = sorted(set(others.labels) - set(data.labels))
+    if unknown:
+        raise DatasetError(
+            f"{others.root} has classes that {data.root} lacks ({', '.join(unknown)}): both need the same classes."
+        )
+
+
+def _check_hands(photos: Sequence[Photo], dataset: Path) -> None:
+    totals = Counter(photo.image.label for photo in photos)
+    hands = Counter(photo.image.label for photo in photos if photo.hand is not None)
+    for label, total in totals.items():
+        if not hands[label]:
+            raise DatasetError(
+                f'No hand was found in any of the {total} photos of the class "{label}": '
+                f"see them with `gesture-maker check {dataset}` and take others."
+            )
+
+
+def _parted(photos: Sequence[Photo], shares: tuple[int, int, int], seed: int) -> tuple[list[Photo], tuple[str, ...]]:
+    """Split the photos with a hand; those without go where their group went, or are dealt out in the same shares."""
+    hands = [index for index, photo in enumerate(photos) if photo.hand is not None]
+    result = split([photos[i].image.label for i in hands], [photos[i].image.group for i in hands], shares, seed)
+    parts = dict(zip(hands, result.parts, strict=True))
+    of_group = {photos[i].image.group: part for i, part in parts.items() if photos[i].image.group}
+    # Every so many photos one goes to each part, so that a dataset's misses are spread as its hands are.
+    held_back = max(1, round(100 / max(1, 100 - shares[0])))
+    missed = 0
+    for index, photo in enumerate(photos):
+        if index in parts or not _readable(photo):
+            continue
+        if photo.image.group in of_group:
+            parts[index] = of_group[photo.image.group]
+            continue
+        missed += 1
+        used = [part for part in PARTS if part in result.parts and part != "train"]
+        parts[index] = used[(missed // held_back) % len(used)] if used and missed % held_back == 0 else "train"
+    return [Photo(p.image, p.seen, parts.get(i, "")) for i, p in enumerate(photos)], result.warnings

@@ -1,0 +1,237 @@
+"""A run: one training with everything it used, in a folder of its own under `exported_models/`.
+
+run.json          settings, versions, checksums of the TFLite files, fingerprint of the data, seed, labels
+split.csv         each photo of the dataset: its part, or why it was not used
+embeddings.npz    the embedded hands of each part; makes --resume and export independent of the photos
+history.csv       one line per epoch
+head.weights.h5   the weights of the best epoch
+metrics.json      how well the head does on each part
+labels.txt        the labels in the order of the head's outputs
+curves.png, confusion_matrix.png
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gesture_maker.dataset.names import normalize_label
+from gesture_maker.errors import LabelError, RunError
+from gesture_maker.files import atomic_write, sha256_of_file, write_json, write_text
+from gesture_maker.training.model_maker import LabelledEmbeddings
+
+RUNS = Path("exported_models")
+"""Where runs are made and where a bare name is looked up, relative to the current folder."""
+
+WEIGHTS = "head_weights.h5"
+BUNDLE = "gesture_recognizer.task"
+
+UNFINISHED, FINISHED = "unfinished", "finished"
+
+
+@dataclass(frozen=True)
+class SplitRow:
+    """One photo in `split.csv`.
+
+    `part` is one of `PARTS`, or empty when the photo cannot be read. `reason` says why it was not used for training or
+    measuring the head; a photo without a hand has a part and a reason, so that `eval` counts it.
+    """
+
+    file: str
+    label: str
+    group: str
+    part: str
+    sha256: str
+    reason: str
+
+
+class Run:
+    """An existing run folder."""
+
+    def __init__(self, path: Path, description: dict[str, Any]) -> None:
+        self.path = path
+        self.description = description
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def labels(self) -> list[str]:
+        """The classes in the order of the head's outputs, `none` first."""
+        return list(self.description["labels"])
+
+    @property
+    def finished(self) -> bool:
+        """Whether training came to its end."""
+        return bool(self.description.get("status") == FINISHED)
+
+    @property
+    def bundle(self) -> Path:
+        """Where `export` puts the `.task` file unless told otherwise."""
+        return self.path / BUNDLE
+
+    def update(self, **values: Any) -> None:
+        """Change values of `run.json`."""
+        self.description |= values
+        write_json(self.path / "run.json", self.description)
+
+    def finish(self) -> None:
+        """Mark the run as finished: the last thing that a training writes."""
+        self.update(status=FINISHED)
+
+    def embeddings(self, part: str) -> LabelledEmbeddings:
+        """Return the embedded hands of one part. Raises RunError when the file is damaged."""
+        try:
+            with np.load(self.path / "embeddings.npz") as arrays:
+                return LabelledEmbeddings(arrays[f"{part}_embeddings"], arrays[f"{part}_classes"])
+        except Exception as error:  # numpy raises many kinds on damaged files
+            raise RunError(f"{self.path / 'embeddings.npz'} is missing or damaged: train again.") from error
+
+    def save_embeddings(self, parts: dict[str, LabelledEmbeddings]) -> None:
+        """Write the embedded hands of all parts."""
+        arrays: dict[str, Any] = {f"{part}_embeddings": data.embeddings for part, data in parts.items()}
+        arrays |= {f"{part}_classes": data.classes for part, data in parts.items()}
+        with atomic_write(self.path / "embeddings.npz") as temporary:
+            np.savez_compressed(temporary, **arrays)
+
+    def split(self) -> list[SplitRow]:
+        """Return what became of each photo. Raises RunError when `split.csv` is missing or damaged."""
+        try:
+            with (self.path / "split.csv").open(encoding="utf-8", newline="") as file:
+                return [SplitRow(**row) for row in csv.DictReader(file)]
+        except (OSError, TypeError, UnicodeDecodeError, csv.Error) as error:
+            raise RunError(f"{self.path / 'split.csv'} is missing or damaged: train again.") from error
+
+    def save_split(self, rows: Sequence[SplitRow]) -> None:
+        """Write `split.csv`."""
+        write_csv(self.path / "split.csv", [vars(row) for row in rows], list(SplitRow.__dataclass_fields__))
+
+    def test_photos(self) -> list[tuple[Path, SplitRow]]:
+        """Return the photos of the test part, which training never saw; those without a hand are among them.
+
+        Raises RunError when there is no test part, or when a photo is gone or is no longer the same.
+        """
+        folder = Path(self.description.get("test_dataset") or self.description["dataset"])
+        photos = [(folder / row.file, row) for row in self.split() if row.part == "test"]
+        if not photos:
+            raise RunError(
+                f'The run "{self.name}" has no test part (too few groups, or --split with 0): '
+                f"name a folder of other photos, `gesture-maker eval {self.name} FOLDER`."
+            )
+        for path, row in photos:
+            if not path.is_file() or sha256_of_file(path) != row.sha256:
+                what = "has changed since" if path.is_file() else "is gone"
+                raise RunError(
+                    f"{path} of the run's test part {what}: put it back, or name a folder, "
+                    f"`gesture-maker eval {self.name} FOLDER`."
+                )
+        return photos
+
+    def save_history(self, history: Sequence[dict[str, float]]) -> None:
+        """Write `history.csv`."""
+        write_csv(self.path / "history.csv", history, list(history[0]) if history else [])
+
+    def save_labels(self) -> None:
+        """Write `labels.txt`."""
+        write_text(self.path / "labels.txt", "".join(f"{label}\n" for label in self.labels))
+
+
+def new_run(name: str, description: dict[str, Any], runs: Path | None = None) -> Run:
+    """Make the folder of a new run and write its `run.json` as unfinished.
+
+    Raises RunError when the folder is there already: a run never continues in what another one left.
+    """
+    folder = (runs or RUNS) / valid_run_name(name)
+    refuse_existing(folder)
+    folder.mkdir(parents=True)
+    run = Run(folder, {"status": UNFINISHED, **description})
+    run.update()
+    return run
+
+
+def refuse_existing(folder: Path) -> None:
+    """Raise RunError when there is something at `folder`."""
+    if not folder.exists():
+        return
+    try:
+        finished = load_run(folder).finished
+    except RunError:
+        raise RunError(f"{folder} exists and is no run: choose another --name.") from None
+    if finished:
+        raise RunError(f'There is already a run "{folder.name}" ({folder}): choose another --name, or remove it.')
+    raise RunError(
+        f'The run "{folder.name}" was never finished: continue it with `gesture-maker train --resume {folder.name}`, '
+        "or choose another --name."
+    )
+
+
+def valid_run_name(name: str) -> str:
+    """Return the name of a run, which is one folder. Raises RunError for slashes, dots alone and the like."""
+    try:
+        return normalize_label(name)
+    except LabelError:
+        raise RunError(f"The run name {name!r} is no folder name: use letters, digits and dashes.") from None
+
+
+def free_run_name(wanted: str, runs: Path | None = None) -> str:
+    """Return `wanted`, or `wanted-2`, `wanted-3` … when runs of that name exist."""
+    folder, number, name = runs or RUNS, 1, wanted
+    while (folder / name).exists():
+        number += 1
+        name = f"{wanted}-{number}"
+    return name
+
+
+def find_run(name: str | Path, runs: Path | None = None) -> Path:
+    """Return the folder a run's name stands for: an existing folder, or that name under `exported_models/`.
+
+    Raises RunError when neither exists.
+    """
+    path, under = Path(name), (runs or RUNS) / name
+    for place in (path, under):
+        if (place / "run.json").is_file():
+            return place
+    if path.is_dir() or under.is_dir():
+        place = path if path.is_dir() else under
+        raise RunError(f"{place} is no run: it has no run.json. Train one with `gesture-maker train DATASET`.")
+    raise RunError(f'There is no run "{name}": neither {path} nor {under} exists.')
+
+
+def load_run(name: str | Path, runs: Path | None = None) -> Run:
+    """Return an existing run, finished or not. Raises RunError when there is none or its `run.json` is damaged."""
+    path = find_run(name, runs)
+    try:
+        description = json.loads((path / "run.json").read_text(encoding="utf-8"))
+        if not isinstance(description["labels"], list):
+            raise TypeError("labels")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path / 'run.json'} is damaged: train again.") from error
+    return Run(path, description)
+
+
+def load_finished_run(name: str | Path, runs: Path | None = None) -> Run:
+    """Return a finished run. Raises RunError when it is not, saying how to finish it."""
+    run = load_run(name, runs)
+    if not run.finished or not (run.path / WEIGHTS).is_file():
+        raise RunError(
+            f'The run "{run.name}" was never finished: continue it with `gesture-maker train --resume {run.name}`.'
+        )
+    return run
+
+
+def write_csv(path: Path, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
+    """Write rows as CSV in one step."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(columns), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
