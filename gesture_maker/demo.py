@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,23 +32,29 @@ class Demo:
     evaluation: Evaluation
 
 
-def run_demo(seed: int = 0, name: str | None = None, progress: StageProgress | None = None) -> Demo:
+def run_demo(
+    seed: int = 0,
+    name: str | None = None,
+    progress: StageProgress | None = None,
+    *,
+    people: Sequence[int] = TRAIN_PEOPLE,
+    test_people: Sequence[int] = TEST_PEOPLE,
+    per_person: int = PER_PERSON,
+) -> Demo:
     """Draw two datasets under `datasets/`, train on the first, export, and evaluate on the second, of other people.
 
     Images that are there already are kept, so that an interrupted demo can be run again. `name`: of the run, by default
-    `demo`, `demo-2` …
+    `demo`, `demo-2` … `people`, `test_people`: by number, each another person; `per_person`: images of each class.
     """
-    report = progress or (lambda stage, done, total: None)
     suffix = "" if seed == 0 else f"_seed{seed}"
     dataset, test_dataset = DATASETS / f"demo{suffix}", DATASETS / f"demo_other_people{suffix}"
-    for folder, people in ((dataset, TRAIN_PEOPLE), (test_dataset, TEST_PEOPLE)):
-        stage = f"drawing {folder.name}"
-        draw_dataset(
-            folder, DEMO_CLASSES, people, PER_PERSON, seed, lambda done, total, stage=stage: report(stage, done, total)
-        )
+    for folder, drawn in ((dataset, people), (test_dataset, test_people)):
+        draw_dataset(folder, DEMO_CLASSES, drawn, per_person, seed, _stage(progress, f"drawing {folder.name}"))
     training = train(dataset, name=name or free_run_name("demo"), seed=seed, progress=progress)
     exported = export(training.run.path)
-    evaluation = evaluate(
-        training.run.path, test_dataset, progress=lambda done, total: report("recognizing", done, total)
-    )
+    evaluation = evaluate(training.run.path, test_dataset, progress=_stage(progress, "recognizing"))
     return Demo(dataset, test_dataset, training, exported, evaluation)
+
+
+def _stage(progress: StageProgress | None, stage: str) -> Callable[[int, int], None] | None:
+    return functools.partial(progress, stage) if progress else None

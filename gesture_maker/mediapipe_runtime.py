@@ -8,6 +8,7 @@ files are in the system's cache).
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 import tempfile
@@ -25,6 +26,7 @@ def load_mediapipe() -> Any:
             return sys.modules["mediapipe"]
         os.environ.setdefault("GLOG_minloglevel", "2")
         os.environ.setdefault("MPLBACKEND", "Agg")  # mediapipe imports pyplot; without a screen that would fail
+        logging.getLogger("matplotlib").setLevel(logging.ERROR)  # a home it cannot write to is not worth a warning
         hidden = "tensorflow" not in sys.modules
         if hidden:
             sys.modules["tensorflow"] = None  # type: ignore[assignment]  # makes `import tensorflow` fail

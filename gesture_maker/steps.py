@@ -123,6 +123,11 @@ def resume(run: str | Path, *, runs: Path | None = None, progress: StageProgress
 
 
 def _documented(done: session.Session) -> Training:
+    with session.told_how_to_resume(done.run):
+        return _written(done)
+
+
+def _written(done: session.Session) -> Training:
     run, labels = done.run, done.run.labels
     metrics: dict[str, Metrics] = {}
     for part in PARTS:

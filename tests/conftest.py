@@ -1,13 +1,35 @@
-"""Fixtures that many tests share."""
+"""Fixtures that many tests share: real photos, a small drawn dataset, one run trained on it, and the command line."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
+
+if TYPE_CHECKING:
+    from gesture_maker.bundle.export import Export
+    from gesture_maker.steps import Training
 
 ROOT = Path(__file__).resolve().parent.parent
+
+settings.register_profile("any machine", deadline=None)  # how long something takes is not what a test asserts
+settings.load_profile("any machine")
+
+CLASSES = ("none", "open_palm", "thumbs_up", "victory")
+PEOPLE, PER_PERSON = 6, 2
+QUICK = {"epochs": 3, "steps_per_epoch": 20}
+"""Settings with which a training takes a second and still gets somewhere."""
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +42,78 @@ def shared() -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return folder
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of 48 drawn photos, four classes by six people (groups), with its landmarks; not to be changed."""
+    from gesture_maker import check
+    from gesture_maker.synthetic.draw import draw_dataset
+
+    folder = tmp_path_factory.mktemp("drawn") / "small"
+    draw_dataset(folder, CLASSES, range(PEOPLE), PER_PERSON, 0)
+    check(folder)
+    return folder
+
+
+@dataclass(frozen=True)
+class Trained:
+    """`folder`: a working folder with `datasets/small` and `exported_models/first`, the run that was exported."""
+
+    folder: Path
+    training: Training
+    export: Export
+
+    @property
+    def run(self) -> Path:
+        return self.training.run.path
+
+    @property
+    def dataset(self) -> Path:
+        return self.folder / "datasets/small"
+
+
+@pytest.fixture(scope="session")
+def trained(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A finished and exported run on the drawn dataset; not to be changed (see `workspace`)."""
+    from gesture_maker import export, train
+
+    folder = tmp_path_factory.mktemp("trained")
+    dataset = shutil.copytree(drawn, folder / "datasets/small")
+    training = train(dataset, name="first", settings=QUICK, runs=folder / "exported_models")
+    return Trained(folder, training, export(training.run.path))
+
+
+@pytest.fixture
+def workspace(trained: Trained, tmp_path: Path) -> Path:
+    """A copy of the working folder of `trained`, to be changed at will; its run tests on the copied photos."""
+    import json
+
+    folder = shutil.copytree(trained.folder, tmp_path / "workspace")
+    described = folder / "exported_models/first/run.json"
+    about = json.loads(described.read_text()) | {"dataset": str(folder / "datasets/small")}
+    described.write_text(json.dumps(about))
+    return folder
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Cli]:
+    """Run `gesture-maker ARGS` in this process (TensorFlow takes 4 s to import) and return what it wrote and its status."""
+    from gesture_maker.cli import main
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*args: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+        command = ["gesture-maker", *map(str, args)]
+        monkeypatch.chdir(cwd)
+        monkeypatch.setattr(sys, "argv", command)
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as leaving:
+            main()
+        out, err = capfd.readouterr()
+        assert isinstance(leaving.value.code, int)
+        return subprocess.CompletedProcess(command, leaving.value.code, out, err)
+
+    yield run
+    signal.signal(signal.SIGTERM, before)

@@ -64,6 +64,20 @@ def environment(**settings: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, "COLUMNS": "200", **settings}
 
 
+def check_manifest(root: Path) -> None:
+    """Check that the manifest has a right row for every image and no other."""
+    from gesture_maker.dataset.folder import load_dataset
+    from gesture_maker.dataset.manifest import read_manifest
+    from gesture_maker.files import sha256_of
+
+    rows = read_manifest(root)
+    images = {image.file: image for image in load_dataset(root).images}
+    assert set(rows) == set(images)
+    for file, row in rows.items():
+        assert row.sha256 == sha256_of((root / file).read_bytes())
+        assert row.label == images[file].label
+
+
 def run_cli(*args: str | Path, cwd: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run `gesture-maker ARGS` in a process of its own and return it finished, with its output as text."""
     return subprocess.run(

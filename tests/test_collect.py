@@ -3,45 +3,25 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-import tempfile
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from helpers import ROOT, contents, environment, make_zip, one_sentence_error, photo, run_cli, tree, write
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from helpers import check_manifest, contents, make_zip, one_sentence_error, photo, run_cli, tree, write
 
 from gesture_maker.dataset import archives
-from gesture_maker.dataset.collecting import collect, place
-from gesture_maker.dataset.folder import find_dataset, load_dataset, place_for
+from gesture_maker.dataset.collecting import collect
+from gesture_maker.dataset.folder import load_dataset
 from gesture_maker.dataset.manifest import (
     COLUMNS,
     ManifestRow,
-    format_manifest,
-    parse_manifest,
-    read_manifest,
-    update_manifest,
     write_manifest,
 )
 from gesture_maker.dataset.videos import EVERY
 from gesture_maker.errors import ConfigError, DatasetError, LabelError, SourceError
-from gesture_maker.files import sha256_of
 
-A, B, C, D = (photo(seed) for seed in range(4))
+A, B, C = (photo(seed) for seed in range(3))
 HEADER = ",".join(COLUMNS) + "\n"
-
-
-def check_manifest(root: Path) -> None:
-    """Check that the manifest has a right row for every image and no other."""
-    rows = read_manifest(root)
-    images = {image.file: image for image in load_dataset(root).images}
-    assert set(rows) == set(images)
-    for file, row in rows.items():
-        assert row.sha256 == sha256_of((root / file).read_bytes())
-        assert row.label == images[file].label
 
 
 # What is collected
@@ -208,157 +188,6 @@ def test_move_removes_only_what_is_safely_there(tmp_path: Path) -> None:
     assert (tmp_path / "rock/a_again.jpg").exists()
 
 
-# Interrupted, at once, and without room
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.integers(1, 12), st.booleans())
-def test_interrupted_anywhere_the_next_run_finishes(at: int, move: bool) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        sources = [write(root / "s/rock" / f"{number}.jpg", photo(number)) for number in range(10)]
-
-        def interrupt(done: int, total: int) -> None:
-            assert done <= total
-            if done == at:
-                raise KeyboardInterrupt
-
-        before = Counter(path.read_bytes() for path in sources)
-        try:
-            collect(root / "s", root / "d", move=move, progress=interrupt)
-        except KeyboardInterrupt:
-            check_manifest(root / "d")
-        left = Counter(path.read_bytes() for path in sources if path.exists())
-        assert left | contents(root / "d") == before
-        if left:
-            collect(root / "s", root / "d", move=move)
-        assert contents(root / "d") == before
-        assert not list((root / "d").rglob(".*"))
-        assert [path.exists() for path in sources] == [not move] * 10
-        check_manifest(root / "d")
-        sources_known = {Path(row.source).name for row in read_manifest(root / "d").values()}
-        assert sources_known == {path.name for path in sources}
-
-
-KILLED = """
-import os, sys
-from gesture_maker.dataset.collecting import collect
-def die(done, total):
-    if done == 4:
-        os._exit(9)
-collect(sys.argv[1], sys.argv[2], move=True, progress=die)
-"""
-
-
-def test_killed_before_the_manifest_was_written_the_next_run_knows_where_images_came_from(tmp_path: Path) -> None:
-    for number in range(6):
-        write(tmp_path / f"s/rock/{number}.jpg", photo(number))
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path / "s"), str(tmp_path / "d")], check=False, cwd=ROOT
-    )
-    assert done.returncode == 9
-    assert not (tmp_path / "d/manifest.csv").exists()
-    assert len(list((tmp_path / "s/rock").iterdir())) == 6  # nothing is removed that is not written down
-    result = collect(tmp_path / "s", tmp_path / "d")
-    assert (result.added, result.already) == ({"rock": 2}, {"rock": 4})
-    assert {Path(row.source).name for row in read_manifest(tmp_path / "d").values()} == {f"{n}.jpg" for n in range(6)}
-    check_manifest(tmp_path / "d")
-
-
-def test_several_at_once_overwrite_nothing(tmp_path: Path) -> None:
-    code = "import sys; from gesture_maker.dataset.collecting import collect; collect(sys.argv[1], sys.argv[2])"
-    for process in range(3):
-        for number in range(30):
-            write(tmp_path / f"s{process}/rock/{number}.jpg", photo(process * 100 + number))
-    running = [
-        subprocess.Popen([sys.executable, "-c", code, str(tmp_path / f"s{process}"), str(tmp_path / "d")], cwd=ROOT)
-        for process in range(3)
-    ]
-    assert [process.wait() for process in running] == [0, 0, 0]
-    assert len(contents(tmp_path / "d", "rock")) == 90
-    check_manifest(tmp_path / "d")
-
-
-@given(st.sets(st.integers(1, 12)), st.integers(1, 12), st.integers(1, 5), st.booleans())
-def test_place_never_writes_over_a_file(there: set[int], start: int, count: int, links: bool) -> None:
-    def no_links(*_: object) -> None:
-        raise PermissionError("as on a memory card")
-
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        if not links:
-            patch.setattr(os, "link", no_links)
-        rock = Path(folder) / "rock"
-        for number in there:
-            write(rock / f"rock_{number:06d}.jpg", f"old {number}")
-        before = contents(Path(folder))
-        number = start
-        for new in range(count):
-            path, number = place(f"new {new}".encode(), rock, "rock", ".jpg", number)
-            assert path.name == f"rock_{number:06d}.jpg"
-        assert contents(Path(folder)) == before + Counter(f"new {new}".encode() for new in range(count))
-        assert len(list(rock.iterdir())) == len(there) + count
-
-
-FULL_DISK = """
-import resource, sys
-from gesture_maker.cli import main
-limit = int(sys.argv.pop(1))
-resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))  # a write beyond it fails as on a full disk
-main()
-"""
-
-
-def test_bad_input_full_disk_leaves_no_half_image(tmp_path: Path) -> None:
-    small, large = photo(1, ".png", (8, 8)), photo(2, ".png", (300, 300))
-    write(tmp_path / "s/paper/1.png", small)
-    write(tmp_path / "s/rock/1.png", large)
-    done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, "10000", "collect", "s", "--dataset", "d/e"],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "nothing half-written" in one_sentence_error(done)
-    assert {file for file in tree(tmp_path / "d/e") if file != "manifest.csv"} == {"paper/paper_000001.png"}
-    check_manifest(tmp_path / "d/e")
-    assert not (tmp_path / "d/e/rock").exists()
-    assert collect(tmp_path / "s", tmp_path / "d/e").added == {"rock": 1}
-
-
-READ_ONLY = """
-import fcntl, os, pathlib, sys
-from gesture_maker.dataset.collecting import collect
-from gesture_maker.images import read_image
-read_image(pathlib.Path(sys.argv[1], "rock/1.jpg"))  # imports what it needs, while it may
-if os.getuid() == 0:
-    os.setgid(65534)
-    os.setuid(65534)  # the superuser may write everywhere
-try:
-    collect(sys.argv[1], sys.argv[2], move=True)
-except OSError as error:
-    print(type(error).__name__)
-"""
-
-
-def test_bad_input_read_only_folder_loses_nothing() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        write(root / "s/rock/1.jpg", A)
-        (root / "d").mkdir()
-        for path in (root, root / "s", root / "s/rock", root / "d"):
-            path.chmod(0o555)
-        try:
-            command = [sys.executable, "-c", READ_ONLY, str(root / "s"), str(root / "d")]
-            done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
-        finally:
-            for path in (root / "s/rock", root / "s", root / "d", root):
-                path.chmod(0o755)
-        assert done.stdout.strip() == "PermissionError", done.stderr
-        assert tree(root) == {"s/rock/1.jpg": A}
-
-
 # Bad input: one sentence, and nothing written
 
 
@@ -440,100 +269,6 @@ def test_bad_input_unusable_images_are_skipped_and_listed(tmp_path: Path, monkey
         "cut.jpg": "the image is damaged or cut short",
         "large.png": "it is larger than 0.0 MB",
     }
-
-
-# Reading a dataset
-
-
-def test_bad_input_datasets_that_cannot_be_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    write(tmp_path / "up/data/rock/a.jpg", A)
-    (tmp_path / "empty").mkdir()
-    make_zip(tmp_path / "x.zip", {"rock/1.jpg": A})
-    write(tmp_path / "file.txt", "x")
-    write(tmp_path / "bad/a\\b/x.jpg", A)
-    for name, why in {
-        "gone": "no folder",
-        "x.zip": "collect it first",
-        "file.txt": "is a file",
-        "empty": "no class folders",
-        "up": "up/data instead",
-        "bad": "slash",
-    }.items():
-        with pytest.raises(DatasetError, match=why):
-            load_dataset(Path(name))
-    with pytest.raises(DatasetError, match=r"neither gone nor datasets/gone"):
-        find_dataset("gone")
-
-
-def test_a_bare_name_is_looked_up_under_datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert place_for("rps") == Path("datasets/rps")
-    assert place_for("./rps") == Path("./rps")
-    (tmp_path / "datasets/rps").mkdir(parents=True)
-    assert find_dataset("rps") == Path("datasets/rps")
-    (tmp_path / "rps").mkdir()
-    assert find_dataset("rps") == place_for("rps") == Path("rps")
-
-
-def test_nothing_in_a_dataset_disappears_without_a_word(tmp_path: Path) -> None:
-    for name in ("rock/a.jpg", "None/b.jpg", "none/c.jpg"):
-        write(tmp_path / name, A)
-    reported = {"rock/n.txt", "rock/p.HEIC", "rock/deep/er/x.jpg", "top.png", "notes.md"}
-    silent = {"README.md", "landmarks.parquet", "rock/.DS_Store", ".git/x.jpg", "rock/Thumbs.db", "rock/desktop.ini"}
-    for name in reported | silent:
-        write(tmp_path / name, "x")
-    (tmp_path / "empty").mkdir()
-    dataset = load_dataset(tmp_path)
-    assert dataset.labels == ("none", "empty", "rock")
-    assert dataset.counts == {"none": 2, "empty": 0, "rock": 1}
-    assert [image.file for image in dataset.images] == ["None/b.jpg", "none/c.jpg", "rock/a.jpg"]
-    assert {path.relative_to(tmp_path).as_posix() for path, _ in dataset.ignored} == reported
-
-
-def test_groups_by_regular_expression(tmp_path: Path) -> None:
-    for name in ("p1_a.jpg", "p1_b.jpg", "p2_a.jpg", "other.jpg"):
-        write(tmp_path / "rock" / name, A)
-    groups = {image.path.name: image.group for image in load_dataset(tmp_path, "^p([0-9]+)_").images}
-    assert groups == {"p1_a.jpg": "1", "p1_b.jpg": "1", "p2_a.jpg": "2", "other.jpg": "rock/other.jpg"}
-    assert load_dataset(tmp_path, "^p[0-9]").images[1].group == "p1"
-    for pattern, why in (("(", "not a regular expression"), ("zzz", "matches no file name")):
-        with pytest.raises(ConfigError, match=why):
-            load_dataset(tmp_path, pattern)
-
-
-def test_groups_by_regular_expression_go_by_the_name_before_collecting(tmp_path: Path) -> None:
-    write(tmp_path / "s/rock/p012_IMG_1.jpg", A)
-    make_zip(tmp_path / "z.zip", {"rock/p013_IMG_1.jpg": B})
-    collect([tmp_path / "s", tmp_path / "z.zip"], tmp_path / "d")
-    assert [image.group for image in load_dataset(tmp_path / "d", r"^p\d+").images] == ["p012", "p013"]
-
-
-texts = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"), max_size=8)
-
-
-@given(st.lists(st.builds(ManifestRow, texts.filter(bool), texts, texts, texts, texts, texts), max_size=3))
-def test_the_manifest_comes_back_as_it_was_written(rows: list[ManifestRow]) -> None:
-    assert parse_manifest(format_manifest(rows), "manifest.csv") == {row.file: row for row in rows}
-
-
-def test_the_manifest_on_disk_keeps_the_rows_of_others_and_drops_those_without_a_file(tmp_path: Path) -> None:
-    for name in ("a.jpg", "b.jpg"):
-        write(tmp_path / "rock" / name, A)
-    update_manifest(tmp_path, [ManifestRow("rock/a.jpg", "rock", group="anna"), ManifestRow("rock/gone.jpg", "rock")])
-    update_manifest(tmp_path, [ManifestRow("rock/b.jpg", "rock")])
-    assert list(read_manifest(tmp_path)) == ["rock/a.jpg", "rock/b.jpg"]
-    assert read_manifest(tmp_path)["rock/a.jpg"].group == "anna"
-
-
-@pytest.mark.parametrize("content", [b"", b"file;label\n", b"\xff\xfe\x00", b"file,label,source,group,sha256\n", b"\0"])
-def test_bad_input_damaged_manifest(tmp_path: Path, content: bytes) -> None:
-    write(tmp_path / "rock/a.jpg", A)
-    write(tmp_path / "manifest.csv", content)
-    with pytest.raises(DatasetError, match=r"manifest\.csv"):
-        load_dataset(tmp_path)
-    write(tmp_path / "manifest.csv", b"\xef\xbb\xbf" + HEADER.encode() + b"rock/a.jpg,rock,,anna\n")  # short row, BOM
-    assert load_dataset(tmp_path).images[0].group == "anna"
 
 
 def test_archives_that_are_not_read_are_named_as_such(tmp_path: Path) -> None:

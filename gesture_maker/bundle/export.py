@@ -16,7 +16,7 @@ from gesture_maker.bundle.task import TaskBundle, labels_of, read_task, write_ta
 from gesture_maker.dataset.names import bundle_label
 from gesture_maker.embedders import EmbedderFiles, embedder_files
 from gesture_maker.errors import BundleError, ConfigError
-from gesture_maker.files import atomic_write, sha256_of, write_text
+from gesture_maker.files import atomic_write, sha256_of
 from gesture_maker.training.model_maker import TrainedHead, write_bundle
 from gesture_maker.training.run import BUNDLE, Run, load_finished_run
 from gesture_maker.training.session import load_trained
@@ -78,9 +78,9 @@ def export(
     content = write_task(bundle)
     compared, difference = verify(content, labels, head, found)
     card = target.with_name(f"{target.stem}.md")
-    with atomic_write(target) as temporary:
+    with atomic_write(target) as temporary, atomic_write(card) as temporary_card:  # both or none
         temporary.write_bytes(content)
-    write_text(card, model_card(found, target.name, sha256_of(content), score_threshold))
+        temporary_card.write_text(model_card(found, target.name, sha256_of(content), score_threshold), encoding="utf-8")
     return Export(target, card, sha256_of(content), tuple(labels), compared, difference)
 
 

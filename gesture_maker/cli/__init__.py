@@ -6,6 +6,7 @@ answer at once.
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import typer
@@ -14,6 +15,7 @@ from gesture_maker import __version__
 from gesture_maker.errors import GestureMakerError
 
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+EXIT_TERMINATED = 143  # 128 + SIGTERM
 
 app = typer.Typer(
     name="gesture-maker",
@@ -59,18 +61,20 @@ _register()
 
 def main() -> None:
     """Run the command line and leave with 0, with 1 for bad input, 2 for wrong usage, or 130 when interrupted."""
+    # A `kill` unwinds like Ctrl-C, so that temporary files are removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))
     try:
         app()
     except GestureMakerError as error:
         status = _fail(str(error))
-    except KeyboardInterrupt:
-        status = EXIT_INTERRUPTED
     except OSError as error:  # a full or read-only disk, no permission: the system's own words say it best
         status = _fail(_about_the_system(error))
+    except KeyboardInterrupt as interrupt:
+        status = _interrupted(interrupt)
     except SystemExit as leaving:
         status = leaving.code if isinstance(leaving.code, int) else 0
-    if status == EXIT_INTERRUPTED:
-        _fail("Interrupted: what was finished is kept, run the same command again to go on.")
+        if status == EXIT_INTERRUPTED:  # what Typer makes of Ctrl-C
+            status = _interrupted(leaving)
     sys.stdout.flush()
     sys.exit(status)
 
@@ -78,6 +82,18 @@ def main() -> None:
 def _fail(sentence: str) -> int:
     typer.echo(f"Error: {sentence}", err=True)
     return 1
+
+
+def _interrupted(error: BaseException | None) -> int:
+    """Say how to go on, in the words of the step that was interrupted if it has some."""
+    sentence = "Interrupted: what was finished is kept, run the same command again to go on."
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt) and error.args:
+            sentence = str(error)
+            break
+        error = error.__cause__ or error.__context__
+    typer.echo(sentence, err=True)
+    return EXIT_INTERRUPTED
 
 
 def _about_the_system(error: OSError) -> str:

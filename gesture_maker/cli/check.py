@@ -23,6 +23,8 @@ def check(
     list_all: bool = typer.Option(False, "--list-all", help=f"Name all files of each finding, not only {SHOWN}."),
 ) -> None:
     """Show what will be used, what not and why. Exits 1 when training would fail, 0 with warnings."""
+    import shlex
+
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -58,4 +60,4 @@ def check(
     if result.errors:
         typer.echo("Training would fail: mend the errors first.", err=True)
         raise typer.Exit(1)
-    typer.echo(f"Next:  gesture-maker train {dataset}")
+    typer.echo(f"Next:  gesture-maker train {shlex.quote(dataset)}")

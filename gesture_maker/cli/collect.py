@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-EXAMPLE = "Example:  gesture-maker collect photos/rock photos/paper export.zip --dataset rps"
+EXAMPLE = "Example:  gesture-maker collect photos export.zip --dataset rps"
 
 EVERY = 10  # frames; that of dataset/videos.py, which is not imported before it is needed
 SHOWN = 10  # skipped files that are listed before "and n more"
@@ -14,7 +14,7 @@ SHOWN = 10  # skipped files that are listed before "and n more"
 
 def collect(
     sources: list[Path] = typer.Argument(
-        ..., metavar="SOURCE...", help="Images, folders, folders of class folders, zips or videos.", show_default=False
+        ..., metavar="SOURCE", help="Images, folders, folders of class folders, zips or videos.", show_default=False
     ),
     dataset: str = typer.Option(
         ..., "--dataset", "-d", metavar="DIR", help="Where to: a folder, or a name under datasets/.", show_default=False

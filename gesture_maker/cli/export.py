@@ -20,6 +20,8 @@ def export(
     assets: Path | None = typer.Option(None, "--assets", metavar="DIR", help="Folder of Google's TFLite files."),
 ) -> None:
     """Make the .task bundle of a run, verify it in MediaPipe, and write a model card beside it."""
+    import shlex
+
     from gesture_maker.bundle.export import export as export_run
 
     result = export_run(run, out=out, score_threshold=score_threshold, assets=assets)
@@ -31,4 +33,5 @@ def export(
         f"most {result.largest_difference:.0e}."
     )
     typer.echo(f"Model card: {result.card}")
-    typer.echo(f"Next:  gesture-maker eval {run if out is None else f'{result.bundle} PHOTOS'}")
+    next_on = shlex.quote(run) if out is None else f"{shlex.quote(str(result.bundle))} PHOTOS"
+    typer.echo(f"Next:  gesture-maker eval {next_on}")

@@ -70,42 +70,46 @@ def train(
     from gesture_maker.cli.progress import stage_progress
     from gesture_maker.training.config import TrainConfig
 
+    flags: dict[str, Any] = {
+        "name": name,
+        "embedder": embedder,
+        "recipe": recipe,
+        "seed": seed,
+        "split": split,
+        "test": str(test) if test else None,
+        "group_by": group_by,
+        "learning_rate": learning_rate,
+        "batch_size": batch_size,
+        "epochs": epochs,
+        "steps_per_epoch": steps_per_epoch,
+        "shuffle": shuffle,
+        "lr_decay": lr_decay,
+        "gamma": gamma,
+        "class_weights": _weights(class_weights) if class_weights is not None else None,
+        "repeat": repeat,
+        "dropout_rate": dropout_rate,
+        "layer_widths": _widths(layer_widths) if layer_widths is not None else None,
+        "min_detection_confidence": min_detection_confidence,
+    }
     if (dataset is None) == (resume is None):
         raise typer.BadParameter("name a DATASET to train on, or a run with --resume RUN (and not both).")
-    stages = {"landmarks": "Looking for hands", "training": "Training"}
-    if resume is not None:
-        with stage_progress(stages) as progress:
+    if resume is not None and any(given is not None for given in (config, assets, *flags.values())):
+        raise typer.BadParameter(
+            "it goes on with the settings the run began with: no other option.", param_hint="--resume"
+        )
+    with stage_progress({"landmarks": "Looking for hands", "training": "Training"}) as progress:
+        if dataset is None:
+            assert resume is not None
             result = steps.resume(resume, progress=progress)
-    else:
-        flags: dict[str, Any] = {
-            "name": name,
-            "embedder": embedder,
-            "recipe": recipe,
-            "seed": seed,
-            "split": split,
-            "test": str(test) if test else None,
-            "group_by": group_by,
-            "learning_rate": learning_rate,
-            "batch_size": batch_size,
-            "epochs": epochs,
-            "steps_per_epoch": steps_per_epoch,
-            "shuffle": shuffle,
-            "lr_decay": lr_decay,
-            "gamma": gamma,
-            "class_weights": _weights(class_weights) if class_weights else None,
-            "repeat": repeat,
-            "dropout_rate": dropout_rate,
-            "layer_widths": _widths(layer_widths) if layer_widths is not None else None,
-            "min_detection_confidence": min_detection_confidence,
-        }
-        chosen = TrainConfig.from_file_and_flags(config, flags)
-        assert dataset is not None
-        with stage_progress(stages) as progress:
+        else:
+            chosen = TrainConfig.from_file_and_flags(config, flags)
             result = steps.train(dataset, **chosen.arguments(), assets=assets, progress=progress)
     _print(result)
 
 
 def _print(result: Any) -> None:
+    import shlex
+
     run = result.run
     for sentence in result.warnings:
         typer.echo(f"Warning: {sentence}")
@@ -122,7 +126,7 @@ def _print(result: Any) -> None:
         if metrics.photos:
             typer.echo(f"{part:>10}: {metrics.accuracy:7.2%} of {metrics.photos} hands right")
     typer.echo(f"Run: {run.path} (settings, split, curves.png, confusion_matrix.png)")
-    typer.echo(f"Next:  gesture-maker export {run.name}")
+    typer.echo(f"Next:  gesture-maker export {shlex.quote(run.name)}")
 
 
 def _without_hand(result: Any) -> int:

@@ -74,7 +74,7 @@ def find_problems(
     """Return the line of each class and the findings; `facts` are in the order of `data.images`."""
     usable = Counter(image.label for image, fact in zip(data.images, facts, strict=True) if fact.usable)
     classes = tuple(ClassCount(label, count, usable[label]) for label, count in data.counts.items())
-    findings = [*_about_classes(data, classes), *_about_duplicates(data, facts), *_about_unused(data, facts)]
+    findings = [*_about_classes(classes), *_about_duplicates(data, facts), *_about_unused(data, facts)]
     if data.ignored:
         files = tuple(path for path, _ in data.ignored)
         findings.append(Finding("warning", f"{_count(len(files), 'file')} will be passed over.", files))
@@ -86,7 +86,7 @@ def find_problems(
     return classes, tuple(sorted(findings, key=lambda finding: finding.level))
 
 
-def _about_classes(data: ImageDataset, classes: Sequence[ClassCount]) -> list[Finding]:
+def _about_classes(classes: Sequence[ClassCount]) -> list[Finding]:
     findings = []
     names = [line.label for line in classes]
     if NONE not in names:

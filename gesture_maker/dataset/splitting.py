@@ -50,9 +50,11 @@ def split(
 ) -> Split:
     """Return the part of each photo, the same for the same photos, shares and seed.
 
-    Whole groups are dealt out, largest first, each to the part that then is nearest to its share of every class. With
-    one group in all there is no test part, and with one or two the validation part is taken photo by photo from the
-    training groups; `warnings` says so. Raises DatasetError when a class has fewer photos than there are parts.
+    Whole groups are dealt out, largest first, each to the part that then is nearest to its share of every class, and
+    every class is in the training part. Where there are too few groups for this to give a validation and a test part
+    of most classes, the validation part is taken photo by photo from the training groups; where there are too few even
+    to hold back a test part, there is none. `warnings` says so. Raises DatasetError when a class has fewer photos than
+    there are parts.
     """
     wanted = [part for part, share in zip(PARTS, shares, strict=True) if share]
     counts = Counter(labels)
@@ -63,40 +65,59 @@ def split(
                 f"({', '.join(wanted)}) needs at least {len(wanted)}: add photos of it, or remove the class."
             )
     units = [group if group else f"\0{index}" for index, group in enumerate(groups)]
-    distinct = len(set(units))
-    if distinct >= len(PARTS):
-        parts = _deal(labels, units, dict(zip(PARTS, shares, strict=True)), seed)
-        return Split(tuple(_repaired(parts, labels, units)), ())
-    return _with_few_groups(labels, units, shares, seed, distinct)
-
-
-def _with_few_groups(
-    labels: Sequence[str], units: Sequence[str], shares: tuple[int, int, int], seed: int, distinct: int
-) -> Split:
     train, validation, test = shares
-    alone = [f"\0{index}" for index in range(len(units))]
-    parts = ["train"] * len(units)
-    warnings = []
-    rest = list(range(len(units)))
-    if distinct == 2 and test:
-        smaller = min(set(units), key=lambda unit: (units.count(unit), unit))
-        missing = sorted(set(labels) - {label for label, unit in zip(labels, units, strict=True) if unit != smaller})
-        if not missing:
-            for index in rest:
-                parts[index] = "test" if units[index] == smaller else "train"
-            rest = [index for index in rest if parts[index] == "train"]
-    if test and "test" not in parts:
-        warnings.append(
-            "All photos are of one group (person or burst), so nothing can be held back to test on other people: "
-            "the accuracy shown is of the validation photos."
-        )
-    warnings.append("There are too few groups for a validation part of its own: it is taken from the training photos.")
-    dealt = _deal(
-        [labels[i] for i in rest], [alone[i] for i in rest], {"train": train, "validation": validation, "test": 0}, seed
+    apart = _repaired(
+        _deal(labels, units, {"train": train, "validation": validation, "test": test}, seed), labels, units
     )
+    if not test:
+        if _covers(apart, labels, "validation"):
+            return Split(tuple(apart))
+        return Split(_validated(["train"] * len(units), labels, shares, seed), (_NO_VALIDATION_GROUPS,))
+    held_back = _repaired(_deal(labels, units, {"train": train + validation, "test": test}, seed), labels, units)
+    enough = _covers(apart, labels, "validation") and _covers(apart, labels, "test")
+    if enough and len(_classes(apart, labels, "test")) >= len(_classes(held_back, labels, "test")):
+        return Split(tuple(apart), _about_untested(apart, labels))
+    if _covers(held_back, labels, "test"):
+        parts = _validated(held_back, labels, shares, seed)
+        return Split(parts, (_NO_VALIDATION_GROUPS, *_about_untested(parts, labels)))
+    parts = _validated(["train"] * len(units), labels, shares, seed)
+    return Split(parts, (_NO_TEST_GROUPS, _NO_VALIDATION_GROUPS))
+
+
+_NO_TEST_GROUPS = (
+    "All photos, or all of most classes, are of one group (person or burst), so nothing can be held back to test on "
+    "other people: the accuracy shown is of the validation photos."
+)
+_NO_VALIDATION_GROUPS = (
+    "There are too few groups for a validation part of its own: it is taken from the training photos."
+)
+
+
+def _classes(parts: Sequence[str], labels: Sequence[str], wanted: str) -> set[str]:
+    return {label for label, part in zip(labels, parts, strict=True) if part == wanted}
+
+
+def _covers(parts: Sequence[str], labels: Sequence[str], wanted: str) -> bool:
+    """Tell whether a part has photos of more than half of the classes: of fewer it says nothing about the others."""
+    return 2 * len(_classes(parts, labels, wanted)) > len(set(labels))
+
+
+def _about_untested(parts: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:
+    missing = sorted(set(labels) - _classes(parts, labels, "test"))
+    names = ", ".join(f'"{label}"' for label in missing)
+    return (f"The test part has no photos of {names}: all their groups are needed for training.",) if missing else ()
+
+
+def _validated(parts: Sequence[str], labels: Sequence[str], shares: tuple[int, int, int], seed: int) -> tuple[str, ...]:
+    """Take the validation part photo by photo from what is in train."""
+    rest = [index for index, part in enumerate(parts) if part == "train"]
+    alone = [str(index) for index in rest]
+    train, validation, _ = shares
+    dealt = _deal([labels[i] for i in rest], alone, {"train": train, "validation": validation}, seed)
+    result = list(parts)
     for index, part in zip(rest, dealt, strict=True):
-        parts[index] = part
-    return Split(tuple(parts), tuple(warnings))
+        result[index] = part
+    return tuple(result)
 
 
 def _deal(labels: Sequence[str], units: Sequence[str], shares: dict[str, int], seed: int) -> list[str]:
@@ -110,15 +131,15 @@ def _deal(labels: Sequence[str], units: Sequence[str], shares: dict[str, int], s
     np.random.default_rng(seed).shuffle(order)
     order.sort(key=lambda unit: -len(members[unit]))  # stable: equal sizes stay shuffled
 
-    share = np.array([shares[part] for part in PARTS], float) / sum(shares.values())
+    share = np.array([shares.get(part, 0) for part in PARTS], float) / sum(shares.values())
     totals = np.bincount([column[label] for label in labels], minlength=len(names)).astype(float)
-    target = share[:, None] * totals  # [parts, classes]
+    target = np.maximum(share[:, None] * totals, 1)  # [parts, classes]; at least one photo, however small the share
     have = np.zeros_like(target)
     parts = [""] * len(labels)
     for unit in order:
         added = np.bincount([column[labels[index]] for index in members[unit]], minlength=len(names))
         touched = added > 0
-        lack = (target - have)[:, touched] / np.maximum(target[:, touched], 0.5)
+        lack = (target - have)[:, touched] / target[:, touched]
         lack[share == 0] = -np.inf
         part = int(np.argmax(lack @ added[touched]))
         have[part] += added
@@ -129,10 +150,9 @@ def _deal(labels: Sequence[str], units: Sequence[str], shares: dict[str, int], s
 
 def _repaired(parts: list[str], labels: Sequence[str], units: Sequence[str]) -> list[str]:
     """Move groups to train until every class is in it: a class that is never trained on cannot be recognized."""
-    while True:
-        trained = {label for label, part in zip(labels, parts, strict=True) if part == "train"}
-        missing = sorted(set(labels) - trained)
-        if not missing:
-            return parts
-        moved = next(unit for label, unit in zip(labels, units, strict=True) if label == missing[0])
+    sizes = Counter(units)
+    while missing := sorted(set(labels) - _classes(parts, labels, "train")):
+        having = {unit for label, unit in zip(labels, units, strict=True) if label == missing[0]}
+        moved = min(having, key=lambda unit: (sizes[unit], unit))
         parts = ["train" if unit == moved else part for unit, part in zip(units, parts, strict=True)]
+    return parts

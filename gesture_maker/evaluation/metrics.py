@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 NO_HAND = "no hand"
-"""How an answer without a hand is written; no class can have this name in a bundle's answers."""
+"""How the last column of the confusion matrix is called. A class may have this name too: they are never mixed up."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,15 +52,20 @@ def measure(truth: Sequence[str], answers: Sequence[str | None], labels: Sequenc
     """
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-    given = [NO_HAND if answer is None else answer for answer in answers]
-    rows = [*labels, *sorted(set(truth) - set(labels))]
-    columns = [*rows, *sorted(set(given) - set(rows) - {NO_HAND}), NO_HAND]
-    right = np.array([a == t for a, t in zip(given, truth, strict=True)], bool)
-    found = np.array([a is not None for a in answers], bool)
-    every = confusion_matrix(truth, given, labels=columns) if truth else np.zeros((len(columns),) * 2, np.int64)
+    rows = [*dict.fromkeys(labels), *sorted(set(truth) - set(labels))]
+    names = [*rows, *sorted({answer for answer in answers if answer is not None} - set(rows))]
+    number = {name: index for index, name in enumerate(names)}
+    no_hand = len(names)  # a number, not a name: a class may be called anything
+    true = np.array([number[label] for label in truth], np.int64)
+    given = np.array([no_hand if answer is None else number[answer] for answer in answers], np.int64)
+    if len(true) != len(given):
+        raise ValueError(f"there are {len(given)} answers to {len(true)} photos")
+    right, found = true == given, given != no_hand
+    columns = range(len(names) + 1)
+    every = confusion_matrix(true, given, labels=columns) if len(true) else np.zeros((len(columns),) * 2, np.int64)
     precision, recall, f1, support = (
-        precision_recall_fscore_support(truth, given, labels=rows, zero_division=0)
-        if truth
+        precision_recall_fscore_support(true, given, labels=range(len(rows)), zero_division=0)
+        if len(true)
         else (np.zeros(len(rows)),) * 4
     )
     per_class = {
@@ -74,7 +79,7 @@ def measure(truth: Sequence[str], answers: Sequence[str | None], labels: Sequenc
     }
     return Metrics(
         labels=tuple(rows),
-        answers=tuple(columns),
+        answers=(*names, NO_HAND),
         photos=len(truth),
         found=int(found.sum()),
         accuracy=float(right.mean()) if len(right) else 0.0,

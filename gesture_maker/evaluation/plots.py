@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,11 @@ import numpy as np
 
 from gesture_maker.evaluation.metrics import Metrics
 from gesture_maker.files import atomic_write
+from gesture_maker.landmarks.fonts import font_file, readable
+
+LONGEST_NAME = 24  # letters of a class's name on an axis
+DPI = 130
+MAX_INCHES = 60.0  # of a confusion matrix; from 120 classes on its cells shrink, or the picture would have 100 MB
 
 _BLUE, _ORANGE, _GREY = "#2563a8", "#d9822b", "#6b7280"
 
@@ -17,16 +23,19 @@ _BLUE, _ORANGE, _GREY = "#2563a8", "#d9822b", "#6b7280"
 def save_curves(history: Sequence[dict[str, float]], path: Path) -> None:
     """Draw loss and accuracy of training and validation over the epochs, and mark the best epoch."""
     epochs = [row["epoch"] for row in history]
-    best = min(history, key=lambda row: row["val_loss"])
+    best = min(history, key=lambda row: math.inf if math.isnan(row["val_loss"]) else row["val_loss"])
+    marker = "o" if len(epochs) == 1 else None  # one point makes no line
     figure, (left, right) = _figure(9, 3.6, columns=2)
     for axes, name, title in ((left, "loss", "Loss (focal)"), (right, "accuracy", "Accuracy")):
-        axes.plot(epochs, [row[name] for row in history], color=_BLUE, label="training")
-        axes.plot(epochs, [row[f"val_{name}"] for row in history], color=_ORANGE, label="validation")
+        axes.plot(epochs, [row[name] for row in history], color=_BLUE, label="training", marker=marker)
+        axes.plot(epochs, [row[f"val_{name}"] for row in history], color=_ORANGE, label="validation", marker=marker)
         axes.axvline(best["epoch"], color=_GREY, linestyle=":", label=f"best epoch ({best['epoch']:.0f})")
         axes.set_title(title, loc="left")
         axes.set_xlabel("epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.25)
-    left.set_yscale("log")
+    if any(row["loss"] > 0 for row in history):
+        left.set_yscale("log")
     right.legend(frameon=False, loc="lower right")
     _save(figure, path)
 
@@ -38,11 +47,12 @@ def save_confusion_matrix(metrics: Metrics, path: Path, title: str) -> None:
     counts, answers = counts[:, shown], [metrics.answers[i] for i in shown]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     rows, columns = counts.shape
-    longest = max(len(name) for name in (*metrics.labels, *answers))
-    text = 0.09 * min(longest, 24)
-    figure, axes = _figure(2.2 + text + 0.5 * columns, 1.7 + text + 0.5 * rows)
+    names = {name: readable(name, LONGEST_NAME) for name in (*metrics.labels, *answers)}
+    text = 0.09 * max(len(name) for name in names.values())
+    cell = min(0.5, MAX_INCHES / columns)
+    figure, axes = _figure(2.2 + text + cell * columns, 1.7 + text + cell * rows)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="equal")
-    size = 9 if columns <= 15 else 6
+    size = (9 if columns <= 15 else 6) * cell / 0.5
     for row in range(rows):
         for column in range(columns):
             if counts[row, column]:
@@ -52,11 +62,13 @@ def save_confusion_matrix(metrics: Metrics, path: Path, title: str) -> None:
                     column, row, counts[row, column], ha="center", va="center", fontsize=size,
                     color="white" if dark else ("#b91c1c" if wrong else "black"),
                 )  # fmt: skip
-    axes.set_xticks(range(columns), [_shortened(name) for name in answers], rotation=45, ha="right")
-    axes.set_yticks(range(rows), [_shortened(name) for name in metrics.labels])
+    axes.set_xticks(range(columns), [_plain(names[name]) for name in answers], rotation=45, ha="right")
+    axes.set_yticks(range(rows), [_plain(names[name]) for name in metrics.labels])
+    for tick, name in zip((*axes.get_xticklabels(), *axes.get_yticklabels()), (*answers, *metrics.labels), strict=True):
+        tick.set_fontproperties(_font(name, 10 * cell / 0.5))
     axes.set_xlabel("answer")
     axes.set_ylabel("photo of")
-    axes.set_title(title, loc="left", fontsize=11)
+    axes.set_title(_plain(readable(title, 200)), loc="left", fontproperties=_font(title, 11), wrap=True)
     axes.set_xticks(np.arange(columns + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(rows + 1) - 0.5, minor=True)
     axes.grid(which="minor", color="#e5e7eb", linewidth=0.6)
@@ -64,9 +76,14 @@ def save_confusion_matrix(metrics: Metrics, path: Path, title: str) -> None:
     _save(figure, path)
 
 
-def _shortened(name: str) -> str:
-    # A dollar sign would begin a formula.
-    return (name if len(name) <= 24 else f"{name[:23]}…").replace("$", r"\$")
+def _plain(text: str) -> str:
+    return text.replace("$", r"\$")  # a dollar sign would begin a formula
+
+
+def _font(text: str, size: float) -> Any:
+    from matplotlib.font_manager import FontProperties
+
+    return FontProperties(fname=font_file(text), size=size)
 
 
 def _figure(width: float, height: float, columns: int = 1) -> Any:
@@ -79,13 +96,5 @@ def _figure(width: float, height: float, columns: int = 1) -> Any:
 
 
 def _save(figure: Any, path: Path) -> None:
-    from matplotlib import rc_context
-
-    families = ["DejaVu Sans", "Noto Sans CJK JP", "Noto Sans", "Arial Unicode MS", "sans-serif"]
-    import logging
-    import warnings
-
-    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
-    with rc_context({"font.family": families}), warnings.catch_warnings(), atomic_write(path) as temporary:
-        warnings.simplefilter("ignore")  # letters that no installed font has become boxes, which is enough
-        figure.savefig(temporary, dpi=130, metadata={"Software": None})
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, dpi=DPI, metadata={"Software": None})

@@ -11,6 +11,7 @@ import numpy as np
 from gesture_maker.errors import UnreadableImage
 from gesture_maker.files import atomic_write
 from gesture_maker.images import Pixels, read_image
+from gesture_maker.landmarks.fonts import font_file, readable
 from gesture_maker.landmarks.hands import CONNECTIONS, Hand
 
 _FINGER_COLOURS = (
@@ -23,6 +24,8 @@ _FINGER_COLOURS = (
 
 TILE = 150  # pixels, the side of one photo on the contact sheet
 PER_CLASS = 8
+LONGEST_NAME = 60  # letters of a class's name beside its note
+NAME_SHARE = 0.7  # of the sheet's width at most for the name: the rest is for the note
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,18 +58,23 @@ def save_contact_sheet(examples: Mapping[str, Sequence[Example]], notes: Mapping
 
     Photos without a hand get a red frame. Photos are read again, a few per class.
     """
-    from PIL import Image, ImageDraw
+    from PIL import Image, ImageDraw, ImageFont
 
-    font, small = _font(17), _font(13)
     head, gap = 30, 6
     width = PER_CLASS * (TILE + gap) + gap
     sheet = Image.new("RGB", (width, max(1, len(examples)) * (TILE + gap + head) + gap), "white")
     pen = ImageDraw.Draw(sheet)
     for row, (label, photos) in enumerate(examples.items()):
         top = row * (TILE + gap + head) + gap
-        pen.text((gap, top), label, fill="black", font=font)
-        begin = gap + pen.textlength(label, font=font) + 14
-        pen.text((begin, top + 4), notes.get(label, ""), fill="#6b7280", font=small)
+        font = ImageFont.truetype(font_file(label), 17)
+        longest, name, note = LONGEST_NAME, readable(label, LONGEST_NAME), notes.get(label, "")
+        while pen.textlength(name, font=font) > NAME_SHARE * width:
+            longest -= 1
+            name = readable(label, longest)
+        pen.text((gap, middle := top + head / 2 - gap), name, fill="black", font=font, anchor="lm")
+        begin = gap + pen.textlength(name, font=font) + 14
+        small = ImageFont.truetype(font_file(note), 13)
+        pen.text((begin, middle), note, fill="#6b7280", font=small, anchor="lm")
         for column, example in enumerate(photos[:PER_CLASS]):
             left = gap + column * (TILE + gap)
             tile = _tile(example)
@@ -116,10 +124,3 @@ def _around(pixels: Pixels, hand: Hand) -> tuple[Pixels, Hand]:
     moved[:, 0] = (points[:, 0] - left) / (right - left)
     moved[:, 1] = (points[:, 1] - top) / (bottom - top)
     return pixels[top:bottom, left:right], replace(hand, landmarks=moved, width=right - left, height=bottom - top)
-
-
-def _font(size: int):  # type: ignore[no-untyped-def]  # Pillow has two unrelated font classes
-    from matplotlib import font_manager
-    from PIL import ImageFont
-
-    return ImageFont.truetype(font_manager.findfont("DejaVu Sans"), size)  # comes with matplotlib

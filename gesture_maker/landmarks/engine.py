@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import queue
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,15 +56,17 @@ def find_hands(
 
         fresh = 0
         try:
-            for index, seen, is_new in _in_threads(one, range(len(paths)), workers):
-                found[index] = seen
-                if table is not None and is_new and seen.sha256:
-                    table.put(seen.sha256, key, seen.answer)
-                    fresh += 1
-                    if fresh % SAVE_EVERY == 0:
-                        table.save()
-                if progress:
-                    progress(len(found), len(paths))
+            # Closed before the landmarkers are: when it is left early, its threads still use some.
+            with closing(_in_threads(one, range(len(paths)), workers)) as results:
+                for index, seen, is_new in results:
+                    found[index] = seen
+                    if table is not None and is_new:
+                        table.put(seen.sha256, key, seen.answer)
+                        fresh += 1
+                        if fresh % SAVE_EVERY == 0:
+                            table.save()
+                    if progress:
+                        progress(len(found), len(paths))
         finally:
             if table is not None:
                 table.save()
@@ -94,7 +96,6 @@ class _Detectors:
     def __init__(self, min_detection_confidence: float) -> None:
         self._confidence = min_detection_confidence
         self._idle: queue.SimpleQueue[HandDetector] = queue.SimpleQueue()
-        self._local = threading.local()
 
     def borrowed(self) -> _Borrowed:
         try:
@@ -128,7 +129,7 @@ class _Borrowed:
 
 def _in_threads(
     work: Callable[[int], tuple[int, Seen, bool]], items: Sequence[int], workers: int
-) -> Iterator[tuple[int, Seen, bool]]:
+) -> Generator[tuple[int, Seen, bool]]:
     """Yield `work(item)` for all items as they finish, with no more than four per worker under way."""
     with ThreadPoolExecutor(workers, thread_name_prefix="landmarks") as pool:
         under_way: set[Future[tuple[int, Seen, bool]]] = set()

@@ -30,7 +30,7 @@ def table_path(dataset: Path) -> Path:
     writable = os.access(folder, os.W_OK) and bool(folder.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
     if writable:
         return folder / TABLE_NAME
-    cache = Path(platformdirs.user_cache_dir("gesture-maker"))
+    cache = Path(platformdirs.user_cache_dir("gesture-maker", appauthor=False))
     return cache / "landmarks" / f"{sha256_of(str(folder).encode())[:16]}.parquet"
 
 
@@ -44,12 +44,17 @@ class LandmarkTable:
 
     @classmethod
     def open(cls, path: Path) -> LandmarkTable:
-        """Return the table at `path`; a missing file gives an empty one, a damaged one is set aside first."""
+        """Return the table at `path`; a missing file gives an empty one, a damaged one is set aside first.
+
+        Raises OSError when the file cannot be read at all.
+        """
         table = cls(path)
         if path.is_file():
             try:
                 table._read()
-            except Exception:  # pyarrow raises many kinds of errors on damaged files
+            except Exception as error:  # pyarrow raises many kinds of errors on damaged files
+                if isinstance(error, ImportError | MemoryError) or getattr(error, "errno", None) is not None:
+                    raise  # nothing is wrong with the file
                 table._rows.clear()
                 path.replace(path.with_name(f"{path.name}.damaged"))
         return table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -88,18 +89,23 @@ class Recognizer:
         options = vision.GestureRecognizerOptions(
             base_options=BaseOptions(model_asset_buffer=content), num_hands=num_hands, **confidences
         )
-        try:
-            with quiet_stderr():
+        self._bundle_name = _name(bundle)
+        problem = None
+        with quiet_stderr():  # also when it fails: one sentence says it, in place of MediaPipe's log
+            try:
                 self._recognizer = vision.GestureRecognizer.create_from_options(options)
-                self._recognize(np.zeros((64, 64, 3), np.uint8))  # has the notes of the first inference printed now
-        except (RuntimeError, ValueError) as error:
-            detail = str(error).strip().splitlines()[0]
-            raise BundleError(f"MediaPipe cannot load {_name(bundle)} ({detail}): export it again.") from error
+                self._ask(np.zeros((64, 64, 3), np.uint8))  # has the notes of the first inference printed now
+            except (RuntimeError, ValueError) as error:
+                problem = error
+        if problem is not None:
+            detail = next(iter(str(problem).strip().splitlines()), "").rstrip(" :")
+            raise BundleError(f"MediaPipe cannot load {self._bundle_name} ({detail}): export it again.") from problem
 
     def recognize(self, photo: Pixels | Path | str) -> Recognition:
         """Return the hands of one photo, given as a file or as uint8 [height, width, 3] RGB.
 
-        Raises UnreadableImage for a file that is no usable image.
+        Raises UnreadableImage for a file that is no usable image, BundleError when a part of the bundle does not work
+        with the others, which shows only once there is a hand.
         """
         pixels = read_image(Path(photo)) if isinstance(photo, str | Path) else photo
         self._seconds = 0.0
@@ -124,7 +130,8 @@ class Recognizer:
 
     def close(self) -> None:
         """Free the recognizer."""
-        self._recognizer.close()
+        with contextlib.suppress(RuntimeError, ValueError):  # after a failed recognition it complains once more
+            self._recognizer.close()
 
     def __enter__(self) -> Recognizer:
         return self
@@ -133,11 +140,20 @@ class Recognizer:
         self.close()
 
     def _recognize(self, pixels: Pixels) -> Any | None:
+        try:
+            result = self._ask(pixels)
+        except (RuntimeError, ValueError) as error:
+            raise BundleError(
+                f"MediaPipe cannot run {self._bundle_name}: one of its models does not fit the others, export it again."
+            ) from error
+        return result if result.hand_landmarks else None
+
+    def _ask(self, pixels: Pixels) -> Any:
         image = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(pixels))
         start = time.perf_counter()
         result = self._recognizer.recognize(image)
         self._seconds = time.perf_counter() - start
-        return result if result.hand_landmarks else None
+        return result
 
 
 def custom_labels(bundle: TaskBundle) -> list[str]:

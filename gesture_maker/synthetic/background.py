@@ -26,24 +26,28 @@ def draw_background(rng: np.random.Generator, size: int) -> Image:
         extent = rng.uniform(0.15, 0.6, 2) * small
         colour = _wall_colour(rng) * rng.uniform(0.5, 1.3)
         _blend(image, _rectangle(small, corner, extent), colour, rng.uniform(0.3, 0.9))
-    image = cv2.GaussianBlur(image, (0, 0), small * rng.uniform(0.008, 0.035))
+    image = _blurred(image, small * rng.uniform(0.008, 0.035))
     for _ in range(int(rng.integers(2, 7))):  # lamps, plants, cushions
         centre = rng.uniform(0, small, 2)
         axes = rng.uniform(0.04, 0.22, 2) * small
         mask = np.zeros((small, small), np.float32)
-        cv2.ellipse(mask, _ints(centre), _ints(axes), rng.uniform(0, 180), 0, 360, 1.0, -1)
-        mask = cv2.GaussianBlur(mask, (0, 0), small * rng.uniform(0.015, 0.06))
+        cv2.ellipse(mask, _ints(centre), _ints(axes), rng.uniform(0, 180), 0, 360, (1.0,), -1)
+        mask = _blurred(mask, small * rng.uniform(0.015, 0.06))
         _blend(image, mask, _any_colour(rng), rng.uniform(0.2, 0.7))
     return np.clip(cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC), 0, 1).astype(np.float32)
 
 
 def _rectangle(small: int, corner: npt.NDArray[np.float64], extent: npt.NDArray[np.float64]) -> Image:
     mask = np.zeros((small, small), np.float32)
-    cv2.rectangle(mask, _ints(corner), _ints(corner + extent), 1.0, -1)
+    cv2.rectangle(mask, _ints(corner), _ints(corner + extent), (1.0,), -1)
     return mask
 
 
-def _blend(image: Image, mask: npt.NDArray[np.floating], colour: Image, strength: float) -> None:
+def _blurred(image: Image, sigma: float) -> Image:
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), dtype=np.float32)
+
+
+def _blend(image: Image, mask: Image, colour: Image, strength: float) -> None:
     share = (mask * strength)[:, :, None]
     image += share * (colour - image)
 

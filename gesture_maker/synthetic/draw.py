@@ -95,9 +95,7 @@ def draw_dataset(
     return drawn
 
 
-def _plan(
-    classes: Sequence[str], people: Sequence[int], per_person: int
-) -> Iterator[tuple[ManifestRow, int, int]]:
+def _plan(classes: Sequence[str], people: Sequence[int], per_person: int) -> Iterator[tuple[ManifestRow, int, int]]:
     """Yield the manifest row (without hash), the person and the take of every image."""
     for label in classes:
         if label != NONE and label not in POSES:

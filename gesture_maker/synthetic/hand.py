@@ -170,9 +170,7 @@ def skeleton(shape: HandShape, pose: Pose) -> Skeleton:
     return Skeleton(points, dorsal, forearm)
 
 
-def _chain(
-    points: Array, dorsal: Array, first: int, along: Array, bend: Array, flexion: Array, lengths: Array
-) -> None:
+def _chain(points: Array, dorsal: Array, first: int, along: Array, bend: Array, flexion: Array, lengths: Array) -> None:
     total = np.cumsum(flexion)[:, None]
     steps = along * np.cos(total) + bend * np.sin(total)
     points[first + 1 : first + 4] = points[first] + np.cumsum(steps * lengths[:, None], axis=0)
@@ -181,7 +179,7 @@ def _chain(
 
 def _turned_about(vector: Array, axis: Array, angle: float) -> Array:
     """Rodrigues' rotation of a vector that is square to `axis`."""
-    return vector * np.cos(angle) + np.cross(axis, vector) * np.sin(angle)
+    return np.asarray(vector * np.cos(angle) + np.cross(axis, vector) * np.sin(angle), dtype=np.float64)
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> Array:
@@ -196,7 +194,8 @@ def rotation(yaw: float, pitch: float, roll: float) -> Array:
 def placement(pose: Pose, left: bool = False) -> Array:
     """Return the matrix [3, 3] that takes points of the palm's frame into MediaPipe's axes; a left hand is mirrored."""
     turn = rotation(*pose.orientation)
-    return np.diag([-1.0, 1.0, 1.0]) @ turn if left else turn
+    mirror = np.diag([-1.0 if left else 1.0, 1.0, 1.0])
+    return np.asarray(mirror @ turn)
 
 
 def landmarks(shape: HandShape, pose: Pose, left: bool = False) -> npt.NDArray[np.float32]:

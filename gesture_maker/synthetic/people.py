@@ -17,8 +17,8 @@ _CLOTH = np.array([[52, 62, 92], [40, 42, 46], [122, 44, 48], [196, 192, 184], [
 
 LEFT_HANDED = 0.15  # share of people; about a tenth are, and a few more hold the phone in the right hand
 OTHER_HAND = 0.2  # share of a person's photos that show the other hand
-STYLE_DEGREES = 4.0  # spread between people of one joint's angle in the same gesture
-STYLE_TURN = np.array([8.0, 6.0, 6.0])  # spread between people of the orientation, degrees
+STYLE_DEGREES = 3.0  # spread between people of one joint's angle in the same gesture
+STYLE_TURN = np.array([6.0, 4.0, 6.0])  # spread between people of the orientation, degrees
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,12 +8,12 @@ from types import MappingProxyType
 import numpy as np
 
 from gesture_maker.dataset.names import NONE
-from gesture_maker.synthetic.hand import JOINT_LIMITS, Array, HandShape, Pose, skeleton
+from gesture_maker.synthetic.hand import JOINT_LIMITS, HandShape, Pose, skeleton
 
 # Abduction, MCP, PIP, DIP in degrees.
 _STRAIGHT = (2.0, 2.0, 5.0, 3.0)
 _CURLED = (0.0, 84.0, 98.0, 62.0)
-_LOOSE = (2.0, 26.0, 36.0, 20.0)
+_LOOSE = (2.0, 30.0, 44.0, 25.0)
 
 # Radial, palmar, pronation, MCP, IP in degrees.
 _THUMB_OUT = (48.0, 12.0, 0.0, 0.0, 0.0)
@@ -52,18 +52,21 @@ POSES: Mapping[str, Pose] = MappingProxyType(
         "ok": _pose((-5.0, 57.0, 46.0, 0.0), (2.0, 18.0, 14.0, 8.0), (6.0, 8.0, 10.0, 5.0), _spread(14),
                     (18.0, 50.0, 50.0, 11.0, 16.0)),
         "l_sign": _pose(_STRAIGHT, _CURLED, _CURLED, _CURLED, (62.0, 8.0, 0.0, 0.0, -8.0)),
-        "relaxed": _pose(_LOOSE, _LOOSE, (2.0, 30.0, 40.0, 22.0), (3.0, 32.0, 42.0, 24.0), _THUMB_LOOSE),
+        "relaxed": _pose(_LOOSE, _LOOSE, (2.0, 35.0, 48.0, 27.0), (3.0, 37.0, 50.0, 28.0), _THUMB_LOOSE),
     }
 )  # fmt: skip
 """Every pose by name; `relaxed` is no gesture, the others are."""
 
 GESTURES = tuple(name for name in POSES if name != "relaxed")
 
-DEMO_CLASSES = (NONE, "fist", "open_palm", "point", "victory", "thumbs_up", "ok")
-"""What the demo draws; `none` first, as in the bundle."""
+DEMO_CLASSES = (NONE, "open_palm", "victory", "thumbs_up", "call", "l_sign", "rock")
+"""What the demo draws; `none` first, as in the bundle. Chosen from 20 sets of six by two seeds; on four seeds that had no
+part in the choice, logistic regression on the world landmarks that MediaPipe finds, trained on 12 people, was right on
+0.982 to 0.994 (mean 0.990) of the images of 6 others in which a hand was found. A fist costs 1 to 2%: MediaPipe puts the
+landmarks of a fist seen from the palm 0.07 hand sizes off, those of these gestures 0.015 to 0.06."""
 
-TAKE_DEGREES = 3.0  # spread of one joint's angle between two takes by one person
-TAKE_TURN = np.array([8.0, 6.0, 5.0])  # spread of the orientation between two takes, degrees
+TAKE_DEGREES = 2.5  # spread of one joint's angle between two takes by one person
+TAKE_TURN = np.array([6.0, 5.0, 5.0])  # spread of the orientation between two takes, degrees
 NONE_TURN = np.array([22.0, 12.0, 14.0])  # hands that make no gesture are held less carefully
 APART = 0.52  # palm lengths, see `difference`: one finger must be nearly all the way elsewhere, or two half the way
 

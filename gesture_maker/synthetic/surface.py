@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gesture_maker.synthetic.hand import Array, HandShape, Skeleton, skeleton
-from gesture_maker.synthetic.hand import Pose as Pose  # part of this module's signature
+from gesture_maker.synthetic.hand import Array, HandShape, Pose, Skeleton, skeleton
 
 SPACING = 0.45  # of the radius; between two spheres the surface then sinks by 2.5% of the radius, a fraction of a pixel
 FOREARM_LENGTH = 0.55  # metres: longer than a real one, so that it always leaves the picture
@@ -141,7 +140,9 @@ def _palm(spheres: _Spheres, shape: HandShape, bones: Skeleton) -> None:
         together = first @ second / np.linalg.norm(first) / np.linalg.norm(second)
         for share in np.linspace(0.05, 0.40, 4) * np.clip(together, 0.2, 1.0):
             thin = (1 - 0.75 * share) * (shape.radii[1 + finger, 0] + shape.radii[2 + finger, 0]) / 2
-            spheres.row(points[a] + share * first, points[b] + share * second, thin, thin, back, waist=0.2 + 0.5 * share)
+            spheres.row(
+                points[a] + share * first, points[b] + share * second, thin, thin, back, waist=0.2 + 0.5 * share
+            )
 
 
 def _forearm(spheres: _Spheres, shape: HandShape, bones: Skeleton, sleeve_from: float) -> None:
@@ -158,6 +159,11 @@ def _forearm(spheres: _Spheres, shape: HandShape, bones: Skeleton, sleeve_from: 
         spheres.row(start, at_wrist + along * 0.035, thick * 0.92, thick, back, sleeve_from=sleeve_from + 0.014)
         far = along * FOREARM_LENGTH + across * side * half * 0.75
         spheres.row(
-            at_wrist + along * 0.035, far, thick * 1.0, thick * 1.5, back, sleeve_from=max(sleeve_from - 0.039, -1.0),
+            at_wrist + along * 0.035,
+            far,
+            thick * 1.0,
+            thick * 1.5,
+            back,
+            sleeve_from=max(sleeve_from - 0.039, -1.0),
             spacing=0.5,
         )

@@ -2,8 +2,8 @@
 
 Model Maker would find hands and embed them itself: on one thread, anew in every epoch, dropping what it does not find. Here
 it gets arrays, and does what users know it for: its head, its focal loss, its HParams and ModelOptions, its metadata writer.
-Three things are changed from outside: the best epoch is restored (it exports the last), checkpoints are written now and
-then instead of every epoch, and its chatter goes to a log file.
+Four things are changed from outside: the best epoch is restored (it exports the last), checkpoints are written now and
+then instead of every epoch, class weights work (its loss fails on them), and its chatter goes to a log file.
 """
 
 from __future__ import annotations
@@ -13,21 +13,22 @@ import functools
 import importlib.util
 import io
 import json
+import math
 import struct
 import sys
 import time
 import types
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gesture_maker.bundle.task import TaskBundle, read_task
-from gesture_maker.errors import ConfigError
-from gesture_maker.files import atomic_write, write_json
+from gesture_maker.errors import ConfigError, RunError
+from gesture_maker.files import atomic_write, sha256_of
 from gesture_maker.landmarks.hands import Floats
 from gesture_maker.mediapipe_runtime import quiet_stderr
 from gesture_maker.training.recipe import HParams, ModelOptions
@@ -37,7 +38,9 @@ EpochReport = Callable[[int, Mapping[str, float]], None]
 """Called after each epoch with the number of epochs done and their `loss`, `val_loss`, `accuracy` and `val_accuracy`."""
 
 CHECKPOINT_SECONDS = 10.0
-"""Between two checkpoints: an interrupted training loses at most this much, and a short one writes none."""
+"""Between two checkpoints: a killed training loses at most this much, one that is interrupted only the epoch it was in."""
+
+CHECKPOINT = "checkpoint.npz"
 
 
 def load_model_maker() -> Any:
@@ -115,15 +118,16 @@ def train_head(
 ) -> tuple[TrainedHead, list[dict[str, float]]]:
     """Train with Model Maker and return the head at its best epoch (by validation loss) and the history of all epochs.
 
-    `folder` takes checkpoints and the log; when it holds a checkpoint of this training, the training goes on from there.
-    `reshuffle`: a new order of all hands in every epoch, where Model Maker's own shuffling (`hparams.shuffle`) looks no
-    further than three batches.
+    `folder` takes checkpoints and the log; when it holds a checkpoint of this training (the same hands, settings and seed),
+    the training goes on from there. `reshuffle`: a new order of all hands in every epoch, where Model Maker's own shuffling
+    (`hparams.shuffle`) looks no further than three batches. Raises RunError when no epoch ended with a finite loss.
     """
     tensorflow = load_tensorflow()
     gesture_recognizer = load_model_maker()
     seed_everything(seed)
     folder.mkdir(parents=True, exist_ok=True)
-    keeper = _make_keeper(tensorflow, folder, on_epoch)
+    training = _identity(train, validation, labels, hparams, model_options, seed, reshuffle)
+    keeper = _make_keeper(tensorflow, folder, training, on_epoch)
     recognizer_class = _recognizer_with(gesture_recognizer.GestureRecognizer, keeper)
     options = gesture_recognizer.GestureRecognizerOptions(
         model_options=gesture_recognizer.ModelOptions(
@@ -131,7 +135,9 @@ def train_head(
         ),
         hparams=gesture_recognizer.HParams(export_dir=str(folder), **hparams.as_model_maker()),
     )
-    with (folder / "train.log").open("a") as log, contextlib.redirect_stdout(log), quiet_stderr():
+    tensorflow.keras.backend.reset_uids()  # layers are numbered through a process, and the numbers end up in the bundle
+    # Not within quiet_stderr: the progress is shown there, and Model Maker's own words all go to stdout.
+    with (folder / "train.log").open("a") as log, contextlib.redirect_stdout(log):
         recognizer = recognizer_class.create(
             train_data=_as_dataset(train, labels, seed, reshuffle),
             validation_data=_as_dataset(validation, labels, seed, False),
@@ -142,8 +148,9 @@ def train_head(
 
 
 def load_head(path: Path, labels: list[str], model_options: ModelOptions) -> TrainedHead:
-    """Return a head with the weights that `TrainedHead.save` wrote."""
+    """Return a head with the weights that `TrainedHead.save` wrote. Raises RunError when they do not fit or are damaged."""
     gesture_recognizer = load_model_maker()
+    load_tensorflow().keras.backend.reset_uids()
     recognizer = gesture_recognizer.GestureRecognizer(
         label_names=list(labels),
         model_options=gesture_recognizer.ModelOptions(
@@ -153,7 +160,10 @@ def load_head(path: Path, labels: list[str], model_options: ModelOptions) -> Tra
     )
     with contextlib.redirect_stdout(io.StringIO()), quiet_stderr():
         recognizer._create_model()
-    recognizer._model.load_weights(str(path))
+    try:
+        recognizer._model.load_weights(str(path))
+    except (OSError, ValueError, KeyError, RuntimeError) as error:  # h5py and Keras raise any of them
+        raise RunError(f"{path} is missing or damaged: train again.") from error
     return TrainedHead(recognizer)
 
 
@@ -227,6 +237,10 @@ def _recognizer_with(base: Any, keeper: Any) -> Any:
     """Return Model Maker's class with our keeper among its callbacks, in place of its checkpoints and TensorBoard."""
 
     class Recognizer(base):  # type: ignore[misc]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self._loss_function = _taking_class_weights(self._loss_function)
+
         def _get_callbacks(self) -> list[Any]:
             tensorflow = load_tensorflow()
             schedule = tensorflow.keras.callbacks.LearningRateScheduler
@@ -238,65 +252,101 @@ def _recognizer_with(base: Any, keeper: Any) -> Any:
         def _train_model(self, *args: Any, **kwargs: Any) -> None:
             first_epoch = keeper.resume(self._model)
             self._model.fit = functools.partial(self._model.fit, initial_epoch=first_epoch, verbose=0)
-            super()._train_model(*args, **kwargs)
+            try:
+                super()._train_model(*args, **kwargs)
+            except (KeyboardInterrupt, SystemExit):
+                keeper.write_checkpoint()
+                raise
 
     return Recognizer
 
 
-def _make_keeper(tensorflow: Any, folder: Path, on_epoch: EpochReport | None) -> Any:
+def _taking_class_weights(loss: Any) -> Any:
+    """Return Model Maker's focal loss so that `class_weights` work: Keras gives the weights as [batch, 1], it wants [batch]."""
+    tensorflow = load_tensorflow()
+
+    class Loss(type(loss)):  # type: ignore[misc]
+        def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+            if sample_weight is not None:
+                sample_weight = tensorflow.reshape(sample_weight, [-1])
+            return super().__call__(y_true, y_pred, sample_weight)
+
+    return Loss(gamma=loss._gamma)
+
+
+def _identity(train: LabelledEmbeddings, validation: LabelledEmbeddings, *settings: Any) -> str:
+    """Return a SHA-256 of everything that makes one training another than the next."""
+    arrays = b"".join(part.tobytes() for data in (train, validation) for part in (data.embeddings, data.classes))
+    plain = [asdict(one) if isinstance(one, HParams | ModelOptions) else one for one in settings]
+    return sha256_of(arrays + repr(plain).encode())
+
+
+def _make_keeper(tensorflow: Any, folder: Path, training: str, on_epoch: EpochReport | None) -> Any:
     """Return the Keras callback that remembers the best epoch and writes a checkpoint now and then."""
-    weights_file, state_file = folder / "checkpoint.npz", folder / "checkpoint.json"
+    file = folder / CHECKPOINT
 
     class Keeper(tensorflow.keras.callbacks.Callback):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.history: list[dict[str, float]] = []
+            self.now: list[Any] = []  # the weights after the last whole epoch
             self.best: list[Any] = []
-            self.best_loss = float("inf")
+            self.best_loss = math.inf
             self._saved = time.monotonic()
 
         def resume(self, model: Any) -> int:
-            """Load the checkpoint, if there is one, and return the number of epochs it had done."""
-            if not (state_file.is_file() and weights_file.is_file()):
+            """Load the checkpoint, if there is one of this training, and return the number of epochs it had done."""
+            if not file.is_file():
                 return 0
-            state = json.loads(state_file.read_text())
-            with np.load(weights_file) as arrays:
-                if str(arrays["key"]) != state["key"]:
-                    return 0  # killed between the two files: begin again, it is a matter of seconds
-                model.set_weights([arrays[f"now{i}"] for i in range(len(model.get_weights()))])
-                self.best = [arrays[f"best{i}"] for i in range(len(model.get_weights()))]
+            try:
+                with np.load(file) as arrays:
+                    state = json.loads(str(arrays["state"]))
+                    count = len(model.get_weights())
+                    now, best = ([arrays[f"{name}{i}"] for i in range(count)] for name in ("now", "best"))
+            except Exception:  # numpy raises many kinds on damaged files; beginning again is a matter of seconds
+                return 0
+            if state["training"] != training:
+                return 0
+            model.set_weights(now)
+            self.now, self.best = now, best
             self.history, self.best_loss = state["history"], state["best_loss"]
             return len(self.history)
 
         def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
             logs = logs or {}
-            row = {"epoch": float(epoch + 1)}
+            row: dict[str, float] = {"epoch": epoch + 1}
             for name in ("loss", "val_loss"):
-                row[name] = float(logs.get(name, float("nan")))
+                row[name] = float(logs.get(name, math.nan))
             for name in ("accuracy", "val_accuracy"):
-                row[name] = float(logs.get(name.replace("accuracy", "categorical_accuracy"), float("nan")))
-            row["learning_rate"] = float(logs.get("lr", float("nan")))
+                row[name] = float(logs.get(name.replace("accuracy", "categorical_accuracy"), math.nan))
+            row["learning_rate"] = float(logs.get("lr", math.nan))
             self.history.append(row)
-            if row["val_loss"] < self.best_loss or not self.best:
-                self.best_loss, self.best = row["val_loss"], self.model.get_weights()
+            self.now = self.model.get_weights()
+            if row["val_loss"] < self.best_loss:  # never true of a loss that is not a number
+                self.best_loss, self.best = row["val_loss"], self.now
+            if not self.best:
+                raise RunError(
+                    f"The training did not get anywhere (validation loss {row['val_loss']} after epoch {epoch + 1}): "
+                    "lower --learning-rate."
+                )
             if time.monotonic() - self._saved > CHECKPOINT_SECONDS:
-                self._write_checkpoint()
+                self.write_checkpoint()
             if on_epoch:
                 on_epoch(len(self.history), row)
 
-        def _write_checkpoint(self) -> None:
-            key = str(time.time_ns())
-            arrays = {f"now{i}": value for i, value in enumerate(self.model.get_weights())}
+        def write_checkpoint(self) -> None:
+            """Write down where the last whole epoch left off; nothing before the first has ended."""
+            if not self.history:
+                return
+            state = {"training": training, "best_loss": self.best_loss, "history": self.history}
+            arrays = {f"now{i}": value for i, value in enumerate(self.now)}
             arrays |= {f"best{i}": value for i, value in enumerate(self.best)}
-            with atomic_write(weights_file) as temporary:
-                np.savez(temporary, key=key, **arrays)
-            write_json(state_file, {"key": key, "best_loss": self.best_loss, "history": self.history})
+            with atomic_write(file) as temporary:
+                np.savez(temporary, state=json.dumps(state), **arrays)
             self._saved = time.monotonic()
 
         def restore_best(self, model: Any) -> None:
-            if self.best:
-                model.set_weights(self.best)
-            for file in (weights_file, state_file):
-                file.unlink(missing_ok=True)
+            model.set_weights(self.best)
+            file.unlink(missing_ok=True)
 
     return Keeper()

@@ -49,8 +49,10 @@ class Prepared:
     ignored: tuple[tuple[Path, str], ...] = field(default=())
 
     def hands(self, part: str) -> list[Photo]:
-        """Return the photos of a part that show a hand."""
-        return [photo for photo in self.photos if photo.part == part and photo.hand is not None]
+        """Return the photos of a part that show a hand, in an order that has nothing to do with their names or classes."""
+        return sorted(
+            (photo for photo in self.photos if photo.part == part and photo.hand is not None), key=_by_content
+        )
 
     @property
     def unused(self) -> list[Photo]:
@@ -162,22 +164,31 @@ def _check_hands(photos: Sequence[Photo], dataset: Path) -> None:
             )
 
 
+def _by_content(photo: Photo) -> tuple[str, str, str]:
+    """Sort by checksum: a renamed photo changes nothing, and the classes come mixed, as Model Maker shuffles them."""
+    return photo.seen.sha256, photo.image.label, photo.image.group or ""
+
+
 def _parted(photos: Sequence[Photo], shares: tuple[int, int, int], seed: int) -> tuple[list[Photo], tuple[str, ...]]:
     """Split the photos with a hand; those without go where their group went, or are dealt out in the same shares."""
-    hands = [index for index, photo in enumerate(photos) if photo.hand is not None]
+    order = sorted(range(len(photos)), key=lambda index: _by_content(photos[index]))
+    hands = [index for index in order if photos[index].hand is not None]
     result = split([photos[i].image.label for i in hands], [photos[i].image.group for i in hands], shares, seed)
     parts = dict(zip(hands, result.parts, strict=True))
     of_group = {photos[i].image.group: part for i, part in parts.items() if photos[i].image.group}
     # Every so many photos one goes to each part, so that a dataset's misses are spread as its hands are.
     held_back = max(1, round(100 / max(1, 100 - shares[0])))
+    used = [part for part in PARTS if part in result.parts and part != "train"]
     missed = 0
-    for index, photo in enumerate(photos):
+    for index in order:
+        photo = photos[index]
         if index in parts or not _readable(photo):
             continue
         if photo.image.group in of_group:
             parts[index] = of_group[photo.image.group]
             continue
         missed += 1
-        used = [part for part in PARTS if part in result.parts and part != "train"]
         parts[index] = used[(missed // held_back) % len(used)] if used and missed % held_back == 0 else "train"
+        if photo.image.group:
+            of_group[photo.image.group] = parts[index]
     return [Photo(p.image, p.seen, parts.get(i, "")) for i, p in enumerate(photos)], result.warnings

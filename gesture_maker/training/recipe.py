@@ -106,14 +106,14 @@ def make_recipe(name: str, settings: Mapping[str, Any], hands: int, labels: list
         hparams["class_weights"] = _by_index(hparams["class_weights"], labels)
     if "layer_widths" in options:
         options["layer_widths"] = tuple(options["layer_widths"])
+    confidence = settings.get("min_detection_confidence")
+    if confidence is None:
+        confidence = MIN_DETECTION_CONFIDENCE if name == "auto" else STOCK_MIN_DETECTION_CONFIDENCE
     recipe = replace(
         recipe,
         hparams=replace(recipe.hparams, **hparams),
         model_options=replace(recipe.model_options, **options),
-        min_detection_confidence=float(
-            settings.get("min_detection_confidence")
-            or (MIN_DETECTION_CONFIDENCE if name == "auto" else STOCK_MIN_DETECTION_CONFIDENCE)
-        ),
+        min_detection_confidence=float(confidence),
     )
     if recipe.hparams.repeat and recipe.hparams.steps_per_epoch is None:
         raise ConfigError("repeat needs steps_per_epoch: set both, or leave repeat off.")

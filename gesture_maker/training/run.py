@@ -4,7 +4,7 @@ run.json          settings, versions, checksums of the TFLite files, fingerprint
 split.csv         each photo of the dataset: its part, or why it was not used
 embeddings.npz    the embedded hands of each part; makes --resume and export independent of the photos
 history.csv       one line per epoch
-head.weights.h5   the weights of the best epoch
+head_weights.h5   the weights of the best epoch
 metrics.json      how well the head does on each part
 labels.txt        the labels in the order of the head's outputs
 curves.png, confusion_matrix.png
@@ -15,6 +15,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import shlex
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +27,7 @@ import numpy as np
 
 from gesture_maker.dataset.names import normalize_label
 from gesture_maker.errors import LabelError, RunError
-from gesture_maker.files import atomic_write, sha256_of_file, write_json, write_text
+from gesture_maker.files import TEMPORARY_PREFIX, atomic_write, sha256_of_file, write_json, write_text
 from gesture_maker.training.model_maker import LabelledEmbeddings
 
 RUNS = Path("exported_models")
@@ -62,7 +65,7 @@ class Run:
     @property
     def name(self) -> str:
         """The folder's name."""
-        return self.path.name
+        return self.path.resolve().name
 
     @property
     def labels(self) -> list[str]:
@@ -85,8 +88,8 @@ class Run:
         write_json(self.path / "run.json", self.description)
 
     def finish(self) -> None:
-        """Mark the run as finished: the last thing that a training writes."""
-        self.update(status=FINISHED)
+        """Mark the run as finished, with the checksum of its weights: the last thing that a training writes."""
+        self.update(status=FINISHED, weights_sha256=sha256_of_file(self.path / WEIGHTS))
 
     def embeddings(self, part: str) -> LabelledEmbeddings:
         """Return the embedded hands of one part. Raises RunError when the file is damaged."""
@@ -145,17 +148,43 @@ class Run:
         write_text(self.path / "labels.txt", "".join(f"{label}\n" for label in self.labels))
 
 
-def new_run(name: str, description: dict[str, Any], runs: Path | None = None) -> Run:
-    """Make the folder of a new run and write its `run.json` as unfinished.
+def new_run(
+    name: str,
+    description: dict[str, Any],
+    split: Sequence[SplitRow],
+    parts: dict[str, LabelledEmbeddings],
+    runs: Path | None = None,
+) -> Run:
+    """Make the folder of a new run, unfinished, with all that the training needs from now on.
 
-    Raises RunError when the folder is there already: a run never continues in what another one left.
+    The folder appears at once or not at all. Raises RunError when there is one already: a run never continues in what
+    another one left.
     """
     folder = (runs or RUNS) / valid_run_name(name)
     refuse_existing(folder)
-    folder.mkdir(parents=True)
-    run = Run(folder, {"status": UNFINISHED, **description})
-    run.update()
-    return run
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=folder.parent) as temporary:
+        unseen = Run(Path(temporary) / folder.name, {"status": UNFINISHED, **description})
+        unseen.update()
+        unseen.save_split(split)
+        unseen.save_embeddings(parts)
+        unseen.save_labels()
+        try:
+            unseen.path.rename(folder)
+        except OSError:
+            refuse_existing(folder)  # another training of this name was quicker
+            raise
+    return Run(folder, unseen.description)
+
+
+def check_writable(runs: Path | None = None) -> None:
+    """Raise RunError when no folder can be made where runs are: said before the photos are looked at, not after."""
+    place = (runs or RUNS).resolve()
+    existing = next(folder for folder in (place, *place.parents) if folder.exists())
+    if not existing.is_dir():
+        raise RunError(f"{existing} is a file, where the folder for runs has to be: rename it.")
+    if not os.access(existing, os.W_OK):
+        raise RunError(f"{existing} cannot be written to: change its permissions, or work in another folder.")
 
 
 def refuse_existing(folder: Path) -> None:
@@ -163,15 +192,12 @@ def refuse_existing(folder: Path) -> None:
     if not folder.exists():
         return
     try:
-        finished = load_run(folder).finished
+        run = load_run(folder)
     except RunError:
         raise RunError(f"{folder} exists and is no run: choose another --name.") from None
-    if finished:
-        raise RunError(f'There is already a run "{folder.name}" ({folder}): choose another --name, or remove it.')
-    raise RunError(
-        f'The run "{folder.name}" was never finished: continue it with `gesture-maker train --resume {folder.name}`, '
-        "or choose another --name."
-    )
+    if run.finished:
+        raise RunError(f'There is already a run "{run.name}" ({folder}): choose another --name, or remove it.')
+    raise RunError(f'The run "{run.name}" was never finished: {how_to_resume(run)}, or choose another --name.')
 
 
 def valid_run_name(name: str) -> str:
@@ -221,11 +247,21 @@ def load_run(name: str | Path, runs: Path | None = None) -> Run:
 def load_finished_run(name: str | Path, runs: Path | None = None) -> Run:
     """Return a finished run. Raises RunError when it is not, saying how to finish it."""
     run = load_run(name, runs)
-    if not run.finished or not (run.path / WEIGHTS).is_file():
-        raise RunError(
-            f'The run "{run.name}" was never finished: continue it with `gesture-maker train --resume {run.name}`.'
-        )
+    if not run.finished:
+        raise RunError(f'The run "{run.name}" was never finished: {how_to_resume(run)}.')
+    weights = run.path / WEIGHTS
+    try:
+        same = sha256_of_file(weights) == run.description.get("weights_sha256")
+    except OSError as error:
+        raise RunError(f"{weights} cannot be read ({error.strerror}): train again.") from error
+    if not same:
+        raise RunError(f"{weights} is not what the training wrote: put that back, or train again.")
     return run
+
+
+def how_to_resume(run: Run) -> str:
+    """Return the end of a sentence about an unfinished run."""
+    return f"continue it with `gesture-maker train --resume {shlex.quote(run.name)}`"
 
 
 def write_csv(path: Path, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
+import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib import metadata
@@ -25,7 +27,9 @@ from gesture_maker.training.run import (
     RUNS,
     WEIGHTS,
     Run,
+    check_writable,
     free_run_name,
+    how_to_resume,
     load_run,
     new_run,
     refuse_existing,
@@ -36,6 +40,10 @@ StageProgress = Callable[[str, int, int], None]
 """Called with the stage ("landmarks", "training"), how much of it is done, and of how much."""
 
 CHECKPOINTS = "checkpoints"
+
+_ANY_NUMBER_OF_HANDS = 10**9  # enough for every batch_size
+
+MAX_SEED = 2**32 - 1  # numpy's, which TensorFlow's set_random_seed seeds too
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,15 +82,20 @@ def start(
 ) -> Session:
     """Train on a dataset folder into a fresh run folder; see `gesture_maker.train` for the arguments.
 
-    What can be wrong with settings, names and files is found out before any photo is looked at.
+    What can be wrong with settings, names and files is found out before any photo is looked at, except what depends on the
+    classes and the number of hands.
     """
     settings = {key: value for key, value in (settings or {}).items() if value is not None}
     if embedder not in EMBEDDERS:
         raise ConfigError(f'There is no embedder "{embedder}": use {" or ".join(EMBEDDERS)}.')
+    if not 0 <= seed <= MAX_SEED:
+        raise ConfigError(f"seed is {seed}, but has to be a whole number from 0 to {MAX_SEED}.")
     check_settings(settings)
-    confidence = make_recipe(recipe, _only_confidence(settings), 2, []).min_detection_confidence
-    wanted = valid_run_name(name) if name else free_run_name(dataset.resolve().name, runs)
+    independent = {key: value for key, value in settings.items() if key != "class_weights"}  # it names classes
+    confidence = make_recipe(recipe, independent, _ANY_NUMBER_OF_HANDS, []).min_detection_confidence
+    wanted = valid_run_name(name if name else free_run_name(dataset.resolve().name, runs))
     refuse_existing((runs or RUNS) / wanted)
+    check_writable(runs)
     files = embedder_files(embedder, assets)
 
     prepared = prepare(
@@ -117,12 +130,15 @@ def start(
             "versions": versions(),
             "warnings": list(prepared.warnings),
         },
+        prepared.split_rows(),
+        parts,
         runs,
     )
-    run.save_split(prepared.split_rows())
-    run.save_embeddings(parts)
-    run.save_labels()
-    return _fit(run, prepared, progress)
+    try:
+        return _fit(run, prepared, progress)
+    except RunError:  # it cannot be trained with these settings, so there is nothing to resume
+        shutil.rmtree(run.path)
+        raise
 
 
 def resume(name: str | Path, runs: Path | None = None, progress: StageProgress | None = None) -> Session:
@@ -133,8 +149,6 @@ def resume(name: str | Path, runs: Path | None = None, progress: StageProgress |
     run = load_run(name, runs)
     if run.finished:
         raise RunError(f'The run "{run.name}" is finished: there is nothing to resume.')
-    if not (run.path / "embeddings.npz").is_file():
-        raise RunError(f'The run "{run.name}" was stopped before training began: remove {run.path} and train again.')
     return _fit(run, None, progress)
 
 
@@ -152,6 +166,15 @@ def versions() -> dict[str, str]:
     return found | {package: metadata.version(package) for package in packages}
 
 
+@contextlib.contextmanager
+def told_how_to_resume(run: Run) -> Iterator[None]:
+    """Let Ctrl-C in the block say how the training can go on."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        raise KeyboardInterrupt(f'The training of "{run.name}" was interrupted: {how_to_resume(run)}.') from interrupt
+
+
 def _fit(run: Run, prepared: Prepared | None, progress: StageProgress | None) -> Session:
     settings = run.description["settings"]
     hparams = HParams(**settings["hparams"] | {"class_weights": _int_keys(settings["hparams"]["class_weights"])})
@@ -163,20 +186,21 @@ def _fit(run: Run, prepared: Prepared | None, progress: StageProgress | None) ->
 
     if progress:
         progress("training", 0, hparams.epochs)
-    head, history = train_head(
-        parts["train"],
-        parts["validation"],
-        run.labels,
-        hparams,
-        _model_options(run),
-        run.description["seed"],
-        run.path / CHECKPOINTS,
-        reshuffle=settings["reshuffle"],
-        on_epoch=report,
-    )
-    head.save(run.path / WEIGHTS)
-    run.save_history(history)
-    scored = {part: Scored(head.scores(data.embeddings), data.classes) for part, data in parts.items()}
+    with told_how_to_resume(run):
+        head, history = train_head(
+            parts["train"],
+            parts["validation"],
+            run.labels,
+            hparams,
+            _model_options(run),
+            run.description["seed"],
+            run.path / CHECKPOINTS,
+            reshuffle=settings["reshuffle"],
+            on_epoch=report,
+        )
+        head.save(run.path / WEIGHTS)
+        run.save_history(history)
+        scored = {part: Scored(head.scores(data.embeddings), data.classes) for part, data in parts.items()}
     return Session(run, scored, history, tuple(run.description["warnings"]), prepared)
 
 
@@ -187,10 +211,6 @@ def _model_options(run: Run) -> ModelOptions:
 
 def _int_keys(weights: Mapping[str, float] | None) -> dict[int, float] | None:
     return {int(key): value for key, value in weights.items()} if weights else None  # JSON has string keys only
-
-
-def _only_confidence(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in settings.items() if key == "min_detection_confidence"}
 
 
 def _embedding_function(embedder: str, model: bytes) -> Callable[[EmbedderInputs], Floats]:
