@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from gesture_maker.errors import GestureMakerError
+
 if TYPE_CHECKING:
     from gesture_maker.bundle.export import Export
     from gesture_maker.steps import Training
+    from gesture_maker.training.run import Run
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -94,6 +97,25 @@ def workspace(trained: Trained, tmp_path: Path) -> Path:
     about = json.loads(described.read_text()) | {"dataset": str(folder / "datasets/small")}
     described.write_text(json.dumps(about))
     return folder
+
+
+class TrainingNotWantedError(GestureMakerError):
+    """Raised in place of the training of `run`."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__("This test is about what comes before the training.")
+        self.run = run
+
+
+@pytest.fixture
+def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop when the run folder is made and the head would be trained, for tests of what comes before it."""
+    from gesture_maker.training import session
+
+    def stop(run: Run, *_: object) -> None:
+        raise TrainingNotWantedError(run)
+
+    monkeypatch.setattr(session, "_fit", stop)
 
 
 @pytest.fixture

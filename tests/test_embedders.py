@@ -78,7 +78,9 @@ def test_the_shipped_silent_classifier_is_what_the_script_makes(script: dict[str
     assert sha256_of(script["build_silent_classifier"]()) == sha256_of(builtin.silent_canned_classifier_bytes())
 
 
-@pytest.mark.parametrize("hands", [random_hands(), degenerate_hands(), drawn_hands()], ids=["random", "degenerate", "drawn"])
+@pytest.mark.parametrize(
+    "hands", [random_hands(), degenerate_hands(), drawn_hands()], ids=["random", "degenerate", "drawn"]
+)
 def test_numpy_and_tflite_agree(shipped: Any, hands: EmbedderInputs) -> None:
     expected, found = builtin.embed(hands), shipped(hands)
     assert expected.shape == found.shape == (len(hands), 128)
@@ -106,7 +108,9 @@ def test_the_silent_classifier_says_none_and_nothing_else() -> None:
 
     model = builtin.silent_canned_classifier_bytes()
     assert labels_of(model) == ["None"]
-    embeddings = np.random.default_rng(0).normal(size=(20, 128)).astype(np.float32) * np.geomspace(1e-9, 1e9, 20)[:, None]
+    embeddings = (
+        np.random.default_rng(0).normal(size=(20, 128)).astype(np.float32) * np.geomspace(1e-9, 1e9, 20)[:, None]
+    )
     embeddings = np.concatenate([embeddings, np.zeros((1, 128)), builtin.embed(degenerate_hands())]).astype(np.float32)
     assert (classify(model, embeddings) == 1).all()
 

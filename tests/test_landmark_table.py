@@ -73,7 +73,11 @@ def damaged(whole: bytes, kind: str, place: Path) -> bytes:
     if kind == "changed inside":
         return whole[:40] + bytes(len(whole) - 80) + whole[-40:]
     if kind in ("other columns", "other values"):
-        columns = {"a": [1]} if kind == "other columns" else dict.fromkeys(pyarrow.parquet.read_table(place).column_names, ["x"])
+        columns = (
+            {"a": [1]}
+            if kind == "other columns"
+            else {name: ["x"] for name in pyarrow.parquet.read_table(place).column_names}
+        )
         if kind == "other values":
             columns["reason"] = pyarrow.array([None], pyarrow.string())
         pyarrow.parquet.write_table(pyarrow.table(columns), place)

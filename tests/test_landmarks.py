@@ -125,7 +125,9 @@ def test_views_are_tried_in_order_until_something_is_found() -> None:
 
 
 @pytest.mark.parametrize("label", ["four", "victory", "thumbs_up"])
-@pytest.mark.parametrize("cut", [(0, 320, 0, 320), (0, 320, 40, 280), (50, 270, 0, 320)], ids=["square", "tall", "wide"])
+@pytest.mark.parametrize(
+    "cut", [(0, 320, 0, 320), (0, 320, 40, 280), (50, 270, 0, 320)], ids=["square", "tall", "wide"]
+)
 def test_landmarks_of_a_bordered_photo_are_in_the_photos_coordinates(
     detector: HandDetector, label: str, cut: tuple[int, int, int, int]
 ) -> None:
@@ -271,7 +273,7 @@ def test_the_key_tells_settings_apart() -> None:
 
 
 def stop_after(count: int) -> Callable[[int, int], None]:
-    def progress(done: int, total: int) -> None:
+    def progress(done: int, _: int) -> None:
         if done == count:
             raise KeyboardInterrupt
 
@@ -279,9 +281,7 @@ def stop_after(count: int) -> Callable[[int, int], None]:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_ctrl_c_keeps_what_was_found(
-    tmp_path: Path, photos: list[Path], looked_at: list[int], workers: int
-) -> None:
+def test_ctrl_c_keeps_what_was_found(tmp_path: Path, photos: list[Path], looked_at: list[int], workers: int) -> None:
     whole = find_hands(photos)
     place = tmp_path / "landmarks.parquet"
     with pytest.raises(KeyboardInterrupt):

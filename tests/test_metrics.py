@@ -82,7 +82,20 @@ def test_every_photo_needs_an_answer() -> None:
 
 # Pictures
 
-AWKWARD = ["none", "$x$", "$", "a_b^{c}", "手势", "👍🏽 gut", "مرحبا", "W" * 150, "<b>&amp;", "ok\u200dok", "\\frac", "%s {0}"]
+AWKWARD = [
+    "none",
+    "$x$",
+    "$",
+    "a_b^{c}",
+    "手势",
+    "👍🏽 gut",
+    "مرحبا",
+    "W" * 150,
+    "<b>&amp;",
+    "ok\u200dok",
+    "\\frac",
+    "%s {0}",
+]
 
 
 def size_of(path: Path) -> tuple[int, int]:
@@ -96,7 +109,9 @@ def some_metrics(labels: list[str]) -> Metrics:
     return measure(labels, [None, *answers[1:]], labels)
 
 
-@pytest.mark.parametrize("labels", [["one"], AWKWARD, [f"class {i}" for i in range(150)]], ids=["one", "awkward", "many"])
+@pytest.mark.parametrize(
+    "labels", [["one"], AWKWARD, [f"class {i}" for i in range(150)]], ids=["one", "awkward", "many"]
+)
 def test_a_confusion_matrix_can_be_drawn_of_any_labels(tmp_path: Path, labels: list[str]) -> None:
     target = tmp_path / "deep" / "matrix.png"
     save_confusion_matrix(some_metrics(labels), target, f"{labels[-1]} run $x$: 97.0% right")

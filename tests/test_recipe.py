@@ -77,6 +77,7 @@ def recorded(run: Path) -> dict[str, Any]:
     return settings["hparams"] | settings["model_options"] | confidence
 
 
+@pytest.mark.usefixtures("no_training")
 @pytest.mark.parametrize("way", ["flags", "config", "flags win"])
 def test_every_setting_reaches_the_run(way: str, drawn: Path, tmp_path: Path, cli: Cli) -> None:
     import yaml
@@ -88,8 +89,7 @@ def test_every_setting_reaches_the_run(way: str, drawn: Path, tmp_path: Path, cl
         dashed = {name.replace("_", "-"): value for name, value in values.items()}  # both spellings are read
         write(tmp_path / "train.yaml", yaml.safe_dump(dashed | {"seed": 5, "name": "of_config", "split": [80, 10, 10]}))
         arguments = ["--config", "train.yaml", "--name", "run", *(FLAGS if way == "flags win" else [])]
-    done = cli("train", drawn, "--name", "run", *arguments, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    assert "before the training" in cli("train", drawn, "--name", "run", *arguments, cwd=tmp_path).stderr
     run = tmp_path / "exported_models/run"
     assert recorded(run) == EVERY | {"class_weights": {"0": 2.0, "1": 1.0, "2": 1.0, "3": 0.5}}
     about = json.loads((run / "run.json").read_text())

@@ -76,10 +76,6 @@ EPOCHS = 5
 HPARAMS = HParams(learning_rate=0.01, batch_size=10, epochs=EPOCHS)
 
 
-class Interrupted(BaseException):
-    """Not Exception, as KeyboardInterrupt is not."""
-
-
 def train(folder: Path, seed: int = 0, data: int = 0, until: int | None = None, **changed: Any) -> tuple[Any, Any, Any]:
     """Train a small head; return its weights, its history, and the epochs that were run now."""
     now = []
@@ -130,17 +126,18 @@ def test_the_best_epoch_is_remembered_over_an_interruption(tmp_path: Path) -> No
     assert same(weights, [before[f"best{index}"] for index in range(len(weights))])
 
 
-@pytest.mark.parametrize(
-    "changed", [{"data": 7}, {"seed": 1}, {"epochs": 4}, {"gamma": 1.0}, {"learning_rate": 0.02}], ids=str
-)
-def test_a_checkpoint_of_another_training_is_never_used(changed: dict[str, Any], tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_training_is_never_used(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "stale", until=2)
-    fresh_weights, fresh_history, _ = train(tmp_path / "fresh", **changed)
-    weights, history, now = train(tmp_path / "stale", **changed)
-    assert now == list(range(1, changed.get("epochs", EPOCHS) + 1))
-    assert history == fresh_history
-    assert same(weights, fresh_weights)
+    for changed in ({"seed": 1}, {"epochs": 4}, {"gamma": 1.0}, {"learning_rate": 0.02}):
+        folder = shutil.copytree(tmp_path / "stale", tmp_path / str(changed))
+        with pytest.raises(KeyboardInterrupt):
+            train(folder, until=1, **changed)  # never comes to epoch 1 when it goes on after 2
+    other = train(tmp_path / "stale", data=7)
+    fresh = train(tmp_path / "fresh", data=7)
+    assert other[2] == [1, 2, 3, 4, 5]
+    assert other[1] == fresh[1]
+    assert same(other[0], fresh[0])
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut", None])
@@ -226,8 +223,6 @@ def test_bad_input_a_damaged_run(file: str, way: str, workspace: Path, cli: Cli)
         (run / file).unlink()
     else:
         write(run / file, whole[: len(whole) // 2] if way == "cut" else b"{}")
-    if (file, way) == ("split.csv", "cut"):
-        pytest.skip("half a table is a table")
     before = tree(workspace)
     message = one_sentence_error(cli("export", "first", cwd=workspace))
     gone = {"run.json": "has no run.json", WEIGHTS: "cannot be read"}

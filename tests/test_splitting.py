@@ -177,7 +177,19 @@ def test_shares_are_read_as_they_are_written(wanted: tuple[int, int, int]) -> No
 
 @pytest.mark.parametrize(
     "text",
-    ["", "80", "80,20", "80,10,5", "80,10,10,0", "a,b,c", "80,10,10%", "80.5,9.5,10", "110,-5,-5", "0,50,50", "90,0,10"],
+    [
+        "",
+        "80",
+        "80,20",
+        "80,10,5",
+        "80,10,10,0",
+        "a,b,c",
+        "80,10,10%",
+        "80.5,9.5,10",
+        "110,-5,-5",
+        "0,50,50",
+        "90,0,10",
+    ],
 )
 def test_bad_input_shares(text: str) -> None:
     with pytest.raises(ConfigError, match="three whole numbers that add up to 100"):

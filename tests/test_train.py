@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CLASSES, PEOPLE, PER_PERSON, QUICK, Cli, Trained
+from conftest import CLASSES, PEOPLE, PER_PERSON, QUICK, Cli, Trained, TrainingNotWantedError
 from helpers import one_sentence_error, photo, tree, write
 from PIL import Image
 
@@ -165,24 +165,8 @@ def test_groups_of_the_manifest_are_never_on_both_sides(trained: Trained) -> Non
 # How the data is split
 
 
-@pytest.fixture
-def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stop before the head is trained: these tests are about what comes before it."""
-    from gesture_maker.training import session
-
-    def stop(run: Run, *_: object) -> None:
-        raise StoppedError(run)
-
-    monkeypatch.setattr(session, "_fit", stop)
-
-
-class StoppedError(Exception):
-    def __init__(self, run: Run) -> None:
-        self.run = run
-
-
 def prepared(dataset: Path, runs: Path, **arguments: object) -> Run:
-    with pytest.raises(StoppedError) as stopped:
+    with pytest.raises(TrainingNotWantedError) as stopped:
         gesture_maker.train(dataset, runs=runs, **arguments)  # type: ignore[arg-type]
     return stopped.value.run
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Any
 
 from gesture_maker.dataset.names import bundle_label
@@ -19,11 +20,11 @@ def model_card(run: Run, file_name: str, sha256: str, score_threshold: float) ->
     lines = [
         f"# {run.name}: a MediaPipe gesture recognizer",
         "",
-        f"`{file_name}`, SHA-256 `{sha256}`.",
+        f"{_code(file_name)}, SHA-256 `{sha256}`.",
         "",
         "## Gestures",
         "",
-        ", ".join(f"`{label}`" for label in labels if label != "None") + ". `None` is the answer to a hand that makes "
+        ", ".join(_code(label) for label in labels if label != "None") + ". `None` is the answer to a hand that makes "
         "none of them."
         + (
             " Where it is `None`, MediaPipe's canned gestures (`Closed_Fist`, `Open_Palm`, `Pointing_Up`, `Thumb_Down`, "
@@ -61,7 +62,7 @@ def model_card(run: Run, file_name: str, sha256: str, score_threshold: float) ->
         "```",
         "",
         "```kotlin",
-        *_KOTLIN.format(file=json.dumps(file_name)).splitlines(),
+        *_KOTLIN.format(file=json.dumps(file_name).replace("$", r"\$")).splitlines(),
         "```",
         "",
     ]
@@ -112,15 +113,22 @@ def _measured(run: Run) -> list[str]:
     held_back = "held back from training" if part == "test" else "by which the best epoch was chosen: it flatters"
     lines = [
         f"Head alone, on {measured['photos']} hands of the {part} part ({held_back}): accuracy {measured['accuracy']:.3f}. "
-        f"What the whole bundle answers to photos is measured by `gesture-maker eval {run.name}`.",
+        f"What the whole bundle answers to photos is measured by `gesture-maker eval {shlex.quote(run.name)}`.",
         "",
         "| class | precision | recall | F1 | hands |",
         "|---|---|---|---|---|",
     ]
     for label, row in measured["per_class"].items():
         numbers = f"{row['precision']:.3f} | {row['recall']:.3f} | {row['f1']:.3f} | {row['support']}"
-        lines.append(f"| `{bundle_label(label)}` | {numbers} |")
+        lines.append(f"| {_code(bundle_label(label))} | {numbers} |")
     return lines
+
+
+def _code(text: str) -> str:
+    """Return text as Markdown shows it letter by letter, also in a table."""
+    fence = "``" if "`" in text else "`"
+    space = " " if "`" in text else ""
+    return f"{fence}{space}{text}{space}{fence}".replace("|", r"\|")
 
 
 def _has_groups(run: Run) -> bool:

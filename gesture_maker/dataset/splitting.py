@@ -77,8 +77,8 @@ def split(
     enough = _covers(apart, labels, "validation") and _covers(apart, labels, "test")
     if enough and len(_classes(apart, labels, "test")) >= len(_classes(held_back, labels, "test")):
         return Split(tuple(apart), _about_untested(apart, labels))
-    if _covers(held_back, labels, "test"):
-        parts = _validated(held_back, labels, shares, seed)
+    parts = _validated(held_back, labels, shares, seed)
+    if _covers(parts, labels, "test") and _covers(parts, labels, "validation"):
         return Split(parts, (_NO_VALIDATION_GROUPS, *_about_untested(parts, labels)))
     parts = _validated(["train"] * len(units), labels, shares, seed)
     return Split(parts, (_NO_TEST_GROUPS, _NO_VALIDATION_GROUPS))

@@ -9,11 +9,13 @@ then instead of every epoch, class weights work (its loss fails on them), and it
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import importlib.util
 import io
 import json
 import math
+import os
 import struct
 import sys
 import time
@@ -94,7 +96,11 @@ class TrainedHead:
     def save(self, path: Path) -> None:
         """Write the weights (HDF5)."""
         with atomic_write(path) as temporary:
-            self.model.save_weights(str(temporary), save_format="h5")
+            try:
+                self.model.save_weights(str(temporary), save_format="h5")
+            except OSError as error:  # HDF5 tells the story of its buffers over several lines
+                number = error.errno or errno.EIO
+                raise OSError(number, os.strerror(number), str(path)) from error
 
     def tflite(self) -> bytes:
         """Return the head as TFLite, without metadata."""
@@ -239,7 +245,7 @@ def _recognizer_with(base: Any, keeper: Any) -> Any:
     class Recognizer(base):  # type: ignore[misc]
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
-            self._loss_function = _taking_class_weights(self._loss_function)
+            self._loss_function: Any = _taking_class_weights(self._loss_function)
 
         def _get_callbacks(self) -> list[Any]:
             tensorflow = load_tensorflow()

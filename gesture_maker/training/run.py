@@ -110,9 +110,12 @@ class Run:
         """Return what became of each photo. Raises RunError when `split.csv` is missing or damaged."""
         try:
             with (self.path / "split.csv").open(encoding="utf-8", newline="") as file:
-                return [SplitRow(**row) for row in csv.DictReader(file)]
-        except (OSError, TypeError, UnicodeDecodeError, csv.Error) as error:
+                rows = [SplitRow(**row) for row in csv.DictReader(file)]
+            if len(rows) != self.description["photos"] or any(None in vars(row).values() for row in rows):
+                raise ValueError("rows or values are missing")
+        except (OSError, TypeError, KeyError, ValueError, csv.Error) as error:
             raise RunError(f"{self.path / 'split.csv'} is missing or damaged: train again.") from error
+        return rows
 
     def save_split(self, rows: Sequence[SplitRow]) -> None:
         """Write `split.csv`."""

@@ -1,0 +1,247 @@
+"""What `check` finds in a dataset, and the picture of it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hands import bad_photos, drawn, drawn_dataset, save_photo
+from helpers import photo, run_cli, write
+from PIL import Image
+
+from gesture_maker.dataset.checking import Check, Finding, PhotoFacts, find_problems
+from gesture_maker.dataset.folder import ImageDataset, LabelledImage
+from gesture_maker.errors import DatasetError
+from gesture_maker.landmarks.drawing import TILE, Example, draw_hand, save_contact_sheet
+from gesture_maker.landmarks.hands import Hand
+from gesture_maker.steps import check
+
+ROOT = Path("data")
+
+
+def findings_of(
+    photos: dict[str, list[tuple[bool, str]]], empty: tuple[str, ...] = (), ignored: tuple[tuple[Path, str], ...] = ()
+) -> dict[str, str]:
+    """Return sentence -> level for classes of photos given as (usable, content)."""
+    images = [LabelledImage(ROOT / label / f"{i}.jpg", label) for label, its in photos.items() for i in range(len(its))]
+    facts = [
+        PhotoFacts(what, usable, "" if usable else "no hand found") for its in photos.values() for usable, what in its
+    ]
+    data = ImageDataset(ROOT, tuple(images), ignored, empty)
+    classes, findings = find_problems(data, facts)
+    assert {line.label: line.photos for line in classes} == data.counts
+    assert {line.label: line.usable for line in classes} == {
+        label: sum(usable for usable, _ in photos.get(label, [])) for label in data.labels
+    }
+    levels = [finding.level for finding in findings]
+    assert levels == sorted(levels)  # errors first
+    return {finding.sentence: finding.level for finding in findings}
+
+
+def usable(count: int, of: str) -> list[tuple[bool, str]]:
+    return [(True, f"{of}{number}") for number in range(count)]
+
+
+GOOD = {"none": usable(12, "n"), "rock": usable(12, "r")}
+
+
+def test_a_good_dataset_has_no_findings() -> None:
+    assert findings_of(GOOD) == {}
+
+
+def test_no_class_none() -> None:
+    (found,) = findings_of({"rock": usable(12, "r"), "ok": usable(12, "o")}).items()
+    assert found == (
+        'There is no class "none": add a folder "none" with hands that make none of your gestures.',
+        "error",
+    )
+
+
+def test_none_alone() -> None:
+    (found,) = findings_of({"none": usable(12, "n")}).items()
+    assert found == ("There is no gesture besides none: add a folder of photos for each gesture.", "error")
+
+
+def test_an_empty_class() -> None:
+    (found,) = findings_of(GOOD, empty=("ok",)).items()
+    assert found == ('The class "ok" is empty: add photos to it, or remove its folder.', "error")
+
+
+@pytest.mark.parametrize(("count", "level"), [(0, "error"), (2, "error"), (3, "warning"), (9, "warning"), (10, None)])
+def test_few_usable_hands(count: int, level: str | None) -> None:
+    found = findings_of(GOOD | {"ok": [*usable(count, "o"), (False, "x")]})
+    about = [its for sentence, its in found.items() if '"ok"' in sentence]
+    assert about == ([level] if level else [])
+
+
+def test_a_class_in_which_hands_are_rarely_found() -> None:
+    found = findings_of(GOOD | {"ok": usable(15, "o") + [(False, f"x{i}") for i in range(5)]})
+    assert found == {
+        'The class "ok" shows a hand in only 15 of 20 photos: see which below.': "warning",
+        "5 photos cannot be used: no hand found.": "warning",
+    }
+
+
+def test_the_same_photo_twice_in_a_class() -> None:
+    found = findings_of(GOOD | {"rock": [*usable(12, "r"), (True, "r0"), (True, "r0"), (True, "r1")]})
+    assert found == {"3 photos repeat another of the same class, such as rock/12.jpg: remove them.": "warning"}
+
+
+def test_the_same_photo_in_two_classes() -> None:
+    found = findings_of(GOOD | {"ok": [*usable(12, "o"), (True, "r3")]})
+    assert found == {'The same photo is in "ok" and "rock": remove the wrong one (rock/3.jpg, ok/12.jpg).': "warning"}
+
+
+def test_photos_that_could_not_be_read_are_no_duplicates() -> None:
+    assert findings_of(GOOD | {"ok": [*usable(12, "o"), (False, ""), (False, "")]}) == {
+        "2 photos cannot be used: no hand found.": "warning"
+    }
+
+
+def test_names_that_differ_by_case_alone() -> None:
+    found = findings_of(GOOD | {"Rock": usable(12, "R")})
+    assert set(found.values()) == {"warning"}
+    assert sorted(sentence.split('"')[1] for sentence in found) == ["Rock", "rock"]
+
+
+def test_files_that_are_passed_over() -> None:
+    ignored = ((ROOT / "rock/notes.txt", "not an image"),)
+    assert findings_of(GOOD, ignored=ignored) == {"1 file will be passed over.": "warning"}
+
+
+def test_errors_are_the_findings_that_make_training_impossible() -> None:
+    findings = (Finding("error", "bad"), Finding("warning", "not so bad"))
+    assert Check(ROOT, (), findings, ()).errors == findings[:1]
+
+
+# On real folders
+
+
+@pytest.fixture(scope="module")
+def messy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset with something wrong of every kind that still can be trained."""
+    root = drawn_dataset(tmp_path_factory.mktemp("messy") / "data", ("none", "four"), 3)
+    for path in bad_photos(root / "four").values():
+        if path.name == "whole.png":
+            path.unlink()
+    write(root / "four" / "notes.txt", "words")
+    write(root / "four" / "tiny.png", photo(1, ".png", (8, 8)))
+    save_photo(root / "none" / "no_hand.png", np.full((200, 200, 3), 90, np.uint8))
+    shutil.copy(root / "none" / "p0_none.png", root / "none" / "again.png")
+    shutil.copy(root / "none" / "p1_none.png", root / "four" / "also.png")
+    return root
+
+
+def test_every_photo_is_accounted_for(messy: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    result = check(messy, progress=lambda done, total: calls.append((done, total)))
+    files = {path for path in messy.glob("*/*") if path.is_file()}
+    unused = dict(result.unused)
+    assert len(unused) == len(result.unused)
+    assert sum(line.usable for line in result.classes) + len(unused) == len(files)
+    assert unused[messy / "four/notes.txt"] == "not an image"
+    assert unused[messy / "four/empty.jpg"] == "the file is empty"
+    assert unused[messy / "none/no_hand.png"] == "no hand found"
+    assert "over 100 megapixels" in unused[messy / "four/huge.png"]
+    assert result.errors == ()
+    sentences = " ".join(finding.sentence for finding in result.findings)
+    for words in ("repeat another of the same class", 'The same photo is in "four" and "none"', "passed over"):
+        assert words in sentences
+    assert calls[-1] == (calls[-1][1],) * 2
+    assert result.contact_sheet == messy / "contact_sheet.png"
+
+
+def test_the_command_exits_0_with_warnings_and_1_with_errors(messy: Path, tmp_path: Path) -> None:
+    done = run_cli("check", messy, "--list-all", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Warning: " in done.stdout
+    assert "empty.jpg" in done.stdout
+    assert done.stderr == ""
+    lacking = drawn_dataset(tmp_path / "lacking", ("four", "fist"), 1)
+    done = run_cli("check", lacking, "--out", tmp_path / "sheet.png", cwd=tmp_path)
+    assert done.returncode == 1
+    assert 'Error: There is no class "none"' in done.stdout
+    assert done.stderr.strip() == "Training would fail: mend the errors first."
+    assert (tmp_path / "sheet.png").is_file()
+
+
+def test_bad_input_no_dataset_to_look_at(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="There is no folder"):
+        check(tmp_path / "nowhere")
+    with pytest.raises(DatasetError, match="no class folders"):
+        check(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_empty_class_folders_make_no_contact_sheet(tmp_path: Path) -> None:
+    for label in ("none", "rock"):
+        (tmp_path / label).mkdir()
+    result = check(tmp_path)
+    assert result.contact_sheet is None
+    assert len(result.errors) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["none", "rock"]
+
+
+# The contact sheet
+
+AWKWARD = ["none", "$x$", "手势", "👍🏽 gut", "W" * 150, "مرحبا", "日本語クラス名とても長い" * 5, "ok\u200dok"]
+
+
+def text_ends(sheet: Image.Image, row: int) -> tuple[int, int]:
+    """Return the first and last column of the line above the photos of a row in which something is written."""
+    top = 6 + row * (TILE + 36)
+    line = np.asarray(sheet.convert("L"))[top : top + 22]
+    columns = np.flatnonzero((line < 200).any(axis=0))
+    return int(columns[0]), int(columns[-1])
+
+
+def test_a_contact_sheet_can_be_drawn_of_any_labels(tmp_path: Path) -> None:
+    pixels, hand = drawn("four")
+    found = Example(save_photo(tmp_path / "a.png", pixels), hand)
+    flat = Example(save_photo(tmp_path / "b.png", pixels[100:130]), None)
+    broken = Example(tmp_path / "gone.png", None)
+    note = "8 of 10 photos show a usable hand"
+    target = tmp_path / "deep" / "sheet.png"
+    save_contact_sheet({label: [found, flat, broken] * 3 for label in AWKWARD}, dict.fromkeys(AWKWARD, note), target)
+    with Image.open(target) as sheet:
+        assert sheet.size == (8 * (TILE + 6) + 6, len(AWKWARD) * (TILE + 36) + 6)
+        for row in range(len(AWKWARD)):
+            begin, end = text_ends(sheet, row)
+            assert begin >= 3
+            assert end < sheet.width - 10  # nothing is cut off at the edge
+        red = np.asarray(sheet.convert("RGB"))[36 + 20, :, :]
+        assert (red[6] != [255, 0, 0]).any()  # a hand was found in the first photo
+        assert (red[6 + TILE + 6] == [255, 0, 0]).all()  # and none in the second
+    assert [path.name for path in target.parent.iterdir()] == ["sheet.png"]
+
+
+def test_a_contact_sheet_of_nothing_is_a_picture_too(tmp_path: Path) -> None:
+    save_contact_sheet({}, {}, tmp_path / "none.png")
+    save_contact_sheet({"rock": []}, {}, tmp_path / "rock.png")
+    with Image.open(tmp_path / "rock.png") as sheet:
+        assert text_ends(sheet, 0)[1] < 200
+
+
+def test_a_hand_is_drawn_where_its_landmarks_are() -> None:
+    pixels, hand = drawn("open_palm", 0)
+    changed = (draw_hand(pixels, hand) != pixels).any(axis=2)
+    assert changed.any()
+    rows, columns = np.nonzero(changed)
+    spots = hand.landmarks[:, :2] * 320
+    assert (spots.min(axis=0) - 8 <= (columns.min(), rows.min())).all()
+    assert (spots.max(axis=0) + 8 >= (columns.max(), rows.max())).all()
+    for x, y in spots:
+        assert changed[int(np.clip(round(y), 0, 319)), int(np.clip(round(x), 0, 319))]
+
+
+@pytest.mark.parametrize("place", [(0.5, 0.5), (-0.4, 0.5), (1.4, 1.4), (5.0, -5.0)])
+@pytest.mark.parametrize("size", [0.1, 0.9, 0.0])
+def test_a_hand_anywhere_can_be_put_on_the_sheet(tmp_path: Path, place: tuple[float, float], size: float) -> None:
+    pixels, hand = drawn("four")
+    moved = hand.landmarks.copy()
+    moved[:, :2] = (moved[:, :2] - moved[:, :2].mean(axis=0)) * size + place
+    path = save_photo(tmp_path / "a.png", pixels)
+    save_contact_sheet({"a": [Example(path, Hand(moved, hand.world, 1, 320, 320))]}, {}, tmp_path / "s.png")
+    assert (tmp_path / "s.png").stat().st_size > 1000
