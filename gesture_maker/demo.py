@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gesture_maker.bundle.export import Export, export
 from gesture_maker.dataset.folder import DATASETS
@@ -40,17 +41,19 @@ def run_demo(
     people: Sequence[int] = TRAIN_PEOPLE,
     test_people: Sequence[int] = TEST_PEOPLE,
     per_person: int = PER_PERSON,
+    settings: Mapping[str, Any] | None = None,
 ) -> Demo:
     """Draw two datasets under `datasets/`, train on the first, export, and evaluate on the second, of other people.
 
     Images that are there already are kept, so that an interrupted demo can be run again. `name`: of the run, by default
-    `demo`, `demo-2` … `people`, `test_people`: by number, each another person; `per_person`: images of each class.
+    `demo`, `demo-2` … `people`, `test_people`: by number, each another person; `per_person`: images of each class. `settings`: those of
+    `gesture_maker.train`.
     """
     suffix = "" if seed == 0 else f"_seed{seed}"
     dataset, test_dataset = DATASETS / f"demo{suffix}", DATASETS / f"demo_other_people{suffix}"
     for folder, drawn in ((dataset, people), (test_dataset, test_people)):
         draw_dataset(folder, DEMO_CLASSES, drawn, per_person, seed, _stage(progress, f"drawing {folder.name}"))
-    training = train(dataset, name=name or free_run_name("demo"), seed=seed, progress=progress)
+    training = train(dataset, name=name or free_run_name("demo"), seed=seed, settings=settings, progress=progress)
     exported = export(training.run.path)
     evaluation = evaluate(training.run.path, test_dataset, progress=_stage(progress, "recognizing"))
     return Demo(dataset, test_dataset, training, exported, evaluation)

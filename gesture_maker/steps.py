@@ -66,7 +66,7 @@ def check(
     ]
     classes, findings = find_problems(data, facts)
     unused = [(image.path, fact.reason) for image, fact in zip(data.images, facts, strict=True) if not fact.usable]
-    sheet = (out or table.path.with_name(_sheet_name(root, table.path))) if data.images else None
+    sheet = (out or _sheet_path(root, table.path)) if data.images else None
     if sheet is not None:
         examples: dict[str, list[Example]] = {label: [] for label in data.labels}
         for image, hand in zip(data.images, hands, strict=True):
@@ -148,9 +148,10 @@ def _written(done: session.Session) -> Training:
     return Training(run, metrics, unused, done.warnings)
 
 
-def _sheet_name(root: Path, table: Path) -> str:
+def _sheet_path(root: Path, table: Path) -> Path:
     # In the user's cache the tables of many datasets lie side by side.
-    return "contact_sheet.png" if table.parent == root.resolve() else f"{table.stem}_contact_sheet.png"
+    beside_photos = table.parent == root.resolve()
+    return root / "contact_sheet.png" if beside_photos else table.with_name(f"{table.stem}_contact_sheet.png")
 
 
 def _spread(photos: list[Example]) -> list[Example]:

@@ -94,6 +94,7 @@ AWKWARD = [
     "<b>&amp;",
     "ok\u200dok",
     "\\frac",
+    "$\\frac$",  # no formula that could be drawn
     "%s {0}",
 ]
 
@@ -110,7 +111,7 @@ def some_metrics(labels: list[str]) -> Metrics:
 
 
 @pytest.mark.parametrize(
-    "labels", [["one"], AWKWARD, [f"class {i}" for i in range(150)]], ids=["one", "awkward", "many"]
+    "labels", [["one"], AWKWARD, [f"class {i}" for i in range(70)]], ids=["one", "awkward", "many"]
 )
 def test_a_confusion_matrix_can_be_drawn_of_any_labels(tmp_path: Path, labels: list[str]) -> None:
     target = tmp_path / "deep" / "matrix.png"
@@ -146,6 +147,13 @@ def test_any_name_becomes_readable(text: str, longest: int) -> None:
 def test_names_in_the_usual_alphabets_stay_as_they_are() -> None:
     for name in ("thumbs up", "Łódź", "Ωμέγα", "палец", "مرحبا", "a–b"):
         assert readable(name, 60) == name
+
+
+def test_a_font_of_boxes_is_no_font() -> None:
+    from gesture_maker.landmarks import fonts
+
+    assert fonts._installed()
+    assert not [file for file in fonts._installed() if "lastresort" in Path(file).name.lower()]
 
 
 def test_letters_that_no_font_has_are_spelled_out(monkeypatch: pytest.MonkeyPatch) -> None:

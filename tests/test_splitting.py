@@ -166,6 +166,13 @@ def test_a_class_of_one_person_is_trained_on_and_the_others_are_tested() -> None
     assert result.warnings == ('The test part has no photos of "secret": all their groups are needed for training.',)
 
 
+def test_a_class_that_only_the_smaller_of_two_groups_has_is_trained_on() -> None:
+    names = ["none", "rock"] * 15 + ["none", "rock", "secret"] * 3
+    result = split(names, ["me"] * 30 + ["you"] * 9)
+    assert parts_of(names, result.parts)["train"] == {"none", "rock", "secret"}
+    assert result.warnings
+
+
 # The shares
 
 

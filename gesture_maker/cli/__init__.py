@@ -64,7 +64,7 @@ def main() -> None:
     # A `kill` unwinds like Ctrl-C, so that temporary files are removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))
     try:
-        app()
+        app(prog_name="gesture-maker")
     except GestureMakerError as error:
         status = _fail(str(error))
     except OSError as error:  # a full or read-only disk, no permission: the system's own words say it best

@@ -14,14 +14,20 @@ def evaluate(
     bundle: str = typer.Argument(..., metavar="RUN_OR_TASK", help="A run whose bundle was exported, or a .task file."),
     images: str | None = typer.Argument(
         None,
-        metavar="[IMAGES]",
+        metavar="IMAGES",
         help="A folder of class folders, or a dataset's name; without it, a run's own test part.",
         show_default=False,
     ),
     num_hands: int = typer.Option(1, "--num-hands", min=1, help="Hands to look for; the surest gesture counts."),
-    min_hand_detection_confidence: float = typer.Option(0.5, "--min-hand-detection-confidence", min=0, max=1),
-    min_hand_presence_confidence: float = typer.Option(0.5, "--min-hand-presence-confidence", min=0, max=1),
-    min_tracking_confidence: float = typer.Option(0.5, "--min-tracking-confidence", min=0, max=1),
+    min_hand_detection_confidence: float = typer.Option(
+        0.5, "--min-hand-detection-confidence", min=0, max=1, help="How sure the hand detector has to be."
+    ),
+    min_hand_presence_confidence: float = typer.Option(
+        0.5, "--min-hand-presence-confidence", min=0, max=1, help="How sure the landmarker has to be of a hand."
+    ),
+    min_tracking_confidence: float = typer.Option(
+        0.5, "--min-tracking-confidence", min=0, max=1, help="Passed on to MediaPipe; photos are not tracked."
+    ),
     border: bool = typer.Option(
         True, "--border/--no-border", help="Put a border around photos, so that hands that fill them are found."
     ),

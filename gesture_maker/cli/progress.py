@@ -16,20 +16,23 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    console = Console(stderr=True)
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
+        redirect_stdout=False,  # it would put back what stdout was when the bar appeared: Model Maker's log, closed by then
+        redirect_stderr=False,
     )
     task = bar.add_task(what, total=None)
     begin, shown = time.monotonic(), False
 
     def show(done: int, total: int) -> None:
         nonlocal shown
-        if not shown and time.monotonic() - begin > SHOW_AFTER:
+        if not shown and console.is_terminal and time.monotonic() - begin > SHOW_AFTER:
             bar.start()
             shown = True
         bar.update(task, completed=done, total=total)

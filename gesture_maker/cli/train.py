@@ -19,15 +19,20 @@ def train(
         None, metavar="DATASET", help="A folder of class folders, or a name under datasets/.", show_default=False
     ),
     name: str | None = typer.Option(None, "--name", metavar="RUN", help="Of the run; by default the dataset's."),
-    embedder: str | None = typer.Option(None, "--embedder", metavar="builtin|mediapipe", help="[default: builtin]"),
+    embedder: str | None = typer.Option(
+        None,
+        "--embedder",
+        metavar="builtin|mediapipe",
+        help="What turns hands into numbers: ours (default) or Google's.",
+    ),
     recipe: str | None = typer.Option(
-        None, "--recipe", metavar="auto|stock", help="Settings that fit the data, or Model Maker's.  [default: auto]"
+        None, "--recipe", metavar="auto|stock", help="Settings that fit the data (default), or Model Maker's own."
     ),
     seed: int | None = typer.Option(
-        None, "--seed", help="Equal data, settings and seed give equal bytes.  [default: 0]"
+        None, "--seed", help="Equal data, settings and seed give equal bytes (default: 0)."
     ),
     split: str | None = typer.Option(
-        None, "--split", metavar="T,V,T", help="Percent for train, validation and test.  [default: 80,10,10]"
+        None, "--split", metavar="T,V,T", help="Percent for train, validation and test (default: 80,10,10)."
     ),
     test: Path | None = typer.Option(None, "--test", metavar="DIR", help="Test on this folder instead of a split."),
     group_by: str | None = typer.Option(
@@ -36,30 +41,57 @@ def train(
     config: Path | None = typer.Option(None, "--config", metavar="FILE", help="YAML of these options; flags win."),
     resume: str | None = typer.Option(None, "--resume", metavar="RUN", help="Continue an interrupted training."),
     assets: Path | None = typer.Option(None, "--assets", metavar="DIR", help="Folder of Google's TFLite files."),
-    learning_rate: float | None = typer.Option(None, "--learning-rate", rich_help_panel=_HPARAMS),
-    batch_size: int | None = typer.Option(None, "--batch-size", rich_help_panel=_HPARAMS),
-    epochs: int | None = typer.Option(None, "--epochs", rich_help_panel=_HPARAMS),
+    learning_rate: float | None = typer.Option(
+        None, "--learning-rate", rich_help_panel=_HPARAMS, help="Of the first epoch (stock: 0.001)."
+    ),
+    batch_size: int | None = typer.Option(
+        None, "--batch-size", rich_help_panel=_HPARAMS, help="Hands in one step (stock: 2)."
+    ),
+    epochs: int | None = typer.Option(
+        None, "--epochs", rich_help_panel=_HPARAMS, help="After each the validation part is asked (stock: 10)."
+    ),
     steps_per_epoch: int | None = typer.Option(
         None, "--steps-per-epoch", rich_help_panel=_HPARAMS, help="With --repeat; otherwise all photos once."
     ),
-    shuffle: bool | None = typer.Option(None, "--shuffle/--no-shuffle", rich_help_panel=_HPARAMS),
-    lr_decay: float | None = typer.Option(
-        None, "--lr-decay", rich_help_panel=_HPARAMS, help="The learning rate's factor from epoch to epoch."
+    shuffle: bool | None = typer.Option(
+        None, "--shuffle/--no-shuffle", rich_help_panel=_HPARAMS, help="Mix the hands of three batches (stock: no)."
     ),
-    gamma: float | None = typer.Option(None, "--gamma", rich_help_panel=_HPARAMS, help="Of the focal loss."),
+    lr_decay: float | None = typer.Option(
+        None,
+        "--lr-decay",
+        rich_help_panel=_HPARAMS,
+        help="The learning rate's factor from epoch to epoch (stock: 0.99).",
+    ),
+    gamma: float | None = typer.Option(
+        None, "--gamma", rich_help_panel=_HPARAMS, help="Of the focal loss; 0 is cross-entropy (stock: 2)."
+    ),
     class_weights: str | None = typer.Option(
         None, "--class-weights", metavar="CLASS=W,…", rich_help_panel=_HPARAMS, help="Such as none=2,rock=0.5."
     ),
-    repeat: bool | None = typer.Option(None, "--repeat/--no-repeat", rich_help_panel=_HPARAMS),
-    dropout_rate: float | None = typer.Option(None, "--dropout-rate", rich_help_panel=_OPTIONS),
+    repeat: bool | None = typer.Option(
+        None,
+        "--repeat/--no-repeat",
+        rich_help_panel=_HPARAMS,
+        help="Begin the hands again within an epoch (stock: no).",
+    ),
+    dropout_rate: float | None = typer.Option(
+        None,
+        "--dropout-rate",
+        rich_help_panel=_OPTIONS,
+        help="Share of a layer's inputs left out of a step (stock: 0.05).",
+    ),
     layer_widths: str | None = typer.Option(
-        None, "--layer-widths", metavar="N,…", rich_help_panel=_OPTIONS, help="Hidden layers, such as 64,32."
+        None,
+        "--layer-widths",
+        metavar="N,…",
+        rich_help_panel=_OPTIONS,
+        help="Hidden layers, such as 64,32 (stock: none).",
     ),
     min_detection_confidence: float | None = typer.Option(
         None,
         "--min-detection-confidence",
         rich_help_panel="Model Maker's HandDataPreprocessingParams",
-        help="How sure the hand detector has to be.  [default: 0.5, stock 0.7]",
+        help="How sure the hand detector has to be (default: 0.5, stock: 0.7).",
     ),
 ) -> None:
     """Train a gesture classifier into a fresh folder exported_models/RUN.

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from gesture_maker.dataset.folder import load_dataset
+from gesture_maker.dataset.folder import find_dataset, load_dataset
 from gesture_maker.dataset.names import class_of_bundle_label
-from gesture_maker.errors import DatasetError, RunError, UnreadableImage
+from gesture_maker.errors import BundleError, DatasetError, RunError, UnreadableImage
 from gesture_maker.evaluation.metrics import Metrics, measure
 from gesture_maker.evaluation.plots import save_confusion_matrix
 from gesture_maker.files import write_json
@@ -137,18 +137,20 @@ def _photos(
         if run is None:
             raise DatasetError(f"Name the photos to evaluate {task} on: a folder with one folder per class.")
         return [(path, row.file, row.label) for path, row in run.test_photos()], [], "test"
-    from gesture_maker.dataset.folder import find_dataset
-
     root = find_dataset(images)
     data = load_dataset(root)
     if not data.images:
         raise DatasetError(f"There are no images in {root}: its class folders are empty.")
-    ignored = [f"{len(data.ignored)} files in {root} are no images and were passed over."] if data.ignored else []
+    passed_over = len(data.ignored)
+    verbs = "file in {} is no image and was" if passed_over == 1 else "files in {} are no images and were"
+    ignored = [f"{passed_over} {verbs.format(root)} passed over."] if passed_over else []
     name = re.sub(r"[^\w.-]+", "_", root.resolve().name) or "images"
     return [(image.path, image.file, image.label) for image in data.images], ignored, name
 
 
 def _about_unknown_classes(classes: set[str], labels: Sequence[str], task: Path) -> list[str]:
+    if not labels:
+        raise BundleError(f"{task} has no custom gesture classifier: give a bundle of `gesture-maker export`.")
     unknown = sorted(classes - set(labels))
     if unknown and len(unknown) == len(classes):
         raise DatasetError(
