@@ -86,7 +86,7 @@ def in_training(stderr: str) -> object:
     return re.search(r"Training[^L]*?\b([1-9]\d*)/", stderr)
 
 
-LONG = ("--epochs", "40", "--steps-per-epoch", "100")
+LONG = ("--epochs", "25", "--steps-per-epoch", "60")
 
 
 def test_ctrl_c_while_training_and_going_on(drawn: Path, tmp_path: Path, cli: Cli) -> None:
@@ -105,7 +105,7 @@ def test_ctrl_c_while_training_and_going_on(drawn: Path, tmp_path: Path, cli: Cl
     assert done.returncode == 0, done.stderr
     assert load_run(path).finished
     epochs = [line.split(",")[0] for line in (path / "history.csv").read_text().splitlines()[1:]]
-    assert epochs == [str(number) for number in range(1, 41)]
+    assert epochs == [str(number) for number in range(1, 26)]
     assert not (path / "checkpoints/checkpoint.npz").exists()
     assert cli("export", "a run", cwd=tmp_path).returncode == 0
 

@@ -17,6 +17,7 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
+    console = Console(stderr=True)
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -33,8 +34,8 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     def show(done: int, total: int) -> None:
         nonlocal shown
         if not shown and console.is_terminal and time.monotonic() - begin > SHOW_AFTER:
+            shown = True  # first: Ctrl-C may come while the bar is being drawn
             bar.start()
-            shown = True
         bar.update(task, completed=done, total=total)
 
     try:

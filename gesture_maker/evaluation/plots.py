@@ -32,11 +32,11 @@ def save_curves(history: Sequence[dict[str, float]], path: Path) -> None:
         axes.axvline(best["epoch"], color=_GREY, linestyle=":", label=f"best epoch ({best['epoch']:.0f})")
         axes.set_title(title, loc="left")
         axes.set_xlabel("epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.grid(alpha=0.25)
     if any(row["loss"] > 0 for row in history):
         left.set_yscale("log")
-    right.legend(frameon=False, loc="lower right")
+    right.legend(loc="lower right", framealpha=0.9, edgecolor="none")  # the best epoch's line may pass behind it
     _save(figure, path)
 
 
@@ -52,7 +52,7 @@ def save_confusion_matrix(metrics: Metrics, path: Path, title: str) -> None:
     cell = min(0.5, MAX_INCHES / columns)
     figure, axes = _figure(2.2 + text + cell * columns, 1.7 + text + cell * rows)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="equal")
-    size = (9 if columns <= 15 else 6) * cell / 0.5
+    size = (9 if counts.max(initial=0) < 10_000 else 7) * cell / 0.5  # so that the digits fit into a cell
     for row in range(rows):
         for column in range(columns):
             if counts[row, column]:
