@@ -86,7 +86,7 @@ def in_training(stderr: str) -> object:
     return re.search(r"Training[^L]*?\b([1-9]\d*)/", stderr)
 
 
-LONG = ("--epochs", "25", "--steps-per-epoch", "60")
+LONG = ("--epochs", "15", "--steps-per-epoch", "60")
 
 
 def test_ctrl_c_while_training_and_going_on(drawn: Path, tmp_path: Path, cli: Cli) -> None:
@@ -105,7 +105,7 @@ def test_ctrl_c_while_training_and_going_on(drawn: Path, tmp_path: Path, cli: Cl
     assert done.returncode == 0, done.stderr
     assert load_run(path).finished
     epochs = [line.split(",")[0] for line in (path / "history.csv").read_text().splitlines()[1:]]
-    assert epochs == [str(number) for number in range(1, 26)]
+    assert epochs == [str(number) for number in range(1, 16)]
     assert not (path / "checkpoints/checkpoint.npz").exists()
     assert cli("export", "a run", cwd=tmp_path).returncode == 0
 
@@ -145,8 +145,10 @@ def test_ctrl_c_while_looking_for_hands_keeps_what_was_found(many: Path, cli: Cl
     table = LandmarkTable.open(place)
     assert 0 < len(table) < 480
 
-    # The same command again believes the table: one photo in it is now said to show nothing.
+    # The same command again, on some of the photos, believes the table: one photo in it is now said to show nothing.
     key = detection_key(MIN_DETECTION_CONFIDENCE)
+    for path in (many / "datasets/many").glob("*/*_[2-9].jpg"):
+        path.unlink()
     photos = sorted((many / "datasets/many").glob("*/*.jpg"))
     known = next(path for path in photos if table.get(sha256_of(path.read_bytes()), key) is not None)
     table.put(sha256_of(known.read_bytes()), key, NoHand("as the table has it"))
@@ -154,7 +156,7 @@ def test_ctrl_c_while_looking_for_hands_keeps_what_was_found(many: Path, cli: Cl
     done = cli("train", "many", "--epochs", "1", "--steps-per-epoch", "5", cwd=many)
     assert done.returncode == 0, done.stderr
     assert f"{known.relative_to(many)}: as the table has it" in done.stdout
-    assert "479 of 480 photos used" in done.stdout
+    assert "95 of 96 photos used" in done.stdout
 
 
 def test_ctrl_c_while_evaluating_writes_nothing(many: Path, trained: Trained) -> None:

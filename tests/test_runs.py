@@ -66,8 +66,7 @@ def test_the_same_data_and_seed_give_the_same_task(trained: Trained, tmp_path: P
 
 def test_a_second_training_in_one_process_gives_the_same_task(trained: Trained, tmp_path: Path) -> None:
     training = gesture_maker.train(trained.dataset, name="second", settings=QUICK, runs=tmp_path)
-    for _ in range(2):
-        assert gesture_maker.export(training.run.path).sha256 == trained.export.sha256
+    assert gesture_maker.export(training.run.path).sha256 == trained.export.sha256
 
 
 # Checkpoints
@@ -140,13 +139,14 @@ def test_a_checkpoint_of_another_training_is_never_used(tmp_path: Path) -> None:
     assert same(other[0], fresh[0])
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut", None])
-def test_a_damaged_checkpoint_is_none(content: bytes | None, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_none(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path, until=2)
     whole = (tmp_path / CHECKPOINT).read_bytes()
-    (tmp_path / CHECKPOINT).write_bytes(whole[:-500] if content is None else content)
-    assert train(tmp_path)[2] == [1, 2, 3, 4, 5]
+    for content in (b"", b"PK\x03\x04 cut", whole[:-500]):
+        (tmp_path / CHECKPOINT).write_bytes(content)
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path, until=1)  # which never comes when it goes on after 2
 
 
 # Unfinished and damaged runs
@@ -279,7 +279,7 @@ def test_bad_input_full_disk_before_training_leaves_nothing(
     assert tree(tmp_path) == before
 
 
-@pytest.mark.parametrize("file", [WEIGHTS, "curves.png", "confusion_matrix.png"])
+@pytest.mark.parametrize("file", [WEIGHTS, "curves.png"])
 def test_bad_input_full_disk_while_training_loses_nothing(
     file: str, drawn: Path, trained: Trained, tmp_path: Path, cli: Cli
 ) -> None:
