@@ -52,7 +52,7 @@ def run_demo(
     suffix = "" if seed == 0 else f"_seed{seed}"
     dataset, test_dataset = DATASETS / f"demo{suffix}", DATASETS / f"demo_other_people{suffix}"
     for folder, drawn in ((dataset, people), (test_dataset, test_people)):
-        draw_dataset(folder, DEMO_CLASSES, drawn, per_person, seed, _stage(progress, f"drawing {folder.name}"))
+        draw_dataset(folder, DEMO_CLASSES, drawn, per_person, seed, _stage(progress, f"Drawing {folder.name}"))
     training = train(dataset, name=name or free_run_name("demo"), seed=seed, settings=settings, progress=progress)
     exported = export(training.run.path)
     evaluation = evaluate(training.run.path, test_dataset, progress=_stage(progress, "recognizing"))

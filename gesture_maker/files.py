@@ -22,10 +22,15 @@ TEMPORARY_PREFIX = ".writing-"  # hidden, so that no step takes a leftover of a 
 def atomic_write(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside `target`; it becomes `target` when the block ends without an error.
 
-    The temporary file keeps the target's suffix, because image and video writers go by it. Parent folders are made.
+    The temporary file keeps the target's suffix, because image and video writers go by it. Parent folders are made. An
+    OSError, such as of a full disk, names `target`.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, suffix=target.suffix, dir=target.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, suffix=target.suffix, dir=target.parent)
+    except OSError as error:
+        error.filename = str(target)  # the user knows nothing of temporary names
+        raise
     os.close(handle)
     temporary = Path(name)
     try:
@@ -34,6 +39,10 @@ def atomic_write(target: Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         temporary.chmod(0o666 & ~_umask())  # mkstemp makes files that only their owner can read
         temporary.replace(target)
+    except OSError as error:
+        if error.errno is not None and error.filename in (None, name):
+            error.filename, error.filename2 = str(target), None  # the user knows nothing of temporary names
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -18,7 +18,7 @@ def check(
         None, "--group-by", metavar="REGEX", help="Photos whose file names match alike are of one person or burst."
     ),
     min_detection_confidence: float = typer.Option(
-        0.5, "--min-detection-confidence", min=0, max=1, help="How sure the hand detector has to be."
+        0.5, "--min-detection-confidence", metavar="X", min=0, max=1, help="How sure the hand detector has to be."
     ),
     list_all: bool = typer.Option(False, "--list-all", help=f"Name all files of each finding, not only {SHOWN}."),
 ) -> None:
@@ -32,6 +32,8 @@ def check(
     from gesture_maker import steps
     from gesture_maker.cli.progress import progress_bar
 
+    if out is not None and out.is_dir():
+        out = out / "contact_sheet.png"
     with progress_bar("Looking for hands") as progress:
         result = steps.check(
             dataset,

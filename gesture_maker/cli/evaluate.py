@@ -18,15 +18,27 @@ def evaluate(
         help="A folder of class folders, or a dataset's name; without it, a run's own test part.",
         show_default=False,
     ),
-    num_hands: int = typer.Option(1, "--num-hands", min=1, help="Hands to look for; the surest gesture counts."),
+    num_hands: int = typer.Option(
+        1, "--num-hands", metavar="N", min=1, help="Hands to look for; the surest gesture counts."
+    ),
     min_hand_detection_confidence: float = typer.Option(
-        0.5, "--min-hand-detection-confidence", min=0, max=1, help="How sure the hand detector has to be."
+        0.5, "--min-hand-detection-confidence", metavar="X", min=0, max=1, help="How sure the hand detector has to be."
     ),
     min_hand_presence_confidence: float = typer.Option(
-        0.5, "--min-hand-presence-confidence", min=0, max=1, help="How sure the landmarker has to be of a hand."
+        0.5,
+        "--min-hand-presence-confidence",
+        metavar="X",
+        min=0,
+        max=1,
+        help="How sure the landmarker has to be of a hand.",
     ),
     min_tracking_confidence: float = typer.Option(
-        0.5, "--min-tracking-confidence", min=0, max=1, help="Passed on to MediaPipe; photos are not tracked."
+        0.5,
+        "--min-tracking-confidence",
+        metavar="X",
+        min=0,
+        max=1,
+        help="Passed on to MediaPipe; photos are not tracked.",
     ),
     border: bool = typer.Option(
         True, "--border/--no-border", help="Put a border around photos, so that hands that fill them are found."
@@ -71,6 +83,8 @@ def show(result: Any) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from gesture_maker.landmarks.hands import NOT_FOUND
+
     metrics = result.metrics
     table = Table("class")
     for column in ("photos", "precision", "recall", "F1"):
@@ -80,10 +94,9 @@ def show(result: Any) -> None:
         table.add_row(escape(label), str(row["support"]), *numbers)
     Console().print(table)
     right = round(metrics.accuracy * metrics.photos)
+    no_hand = sum(prediction.reason == NOT_FOUND.reason for prediction in result.predictions)
     typer.echo(f"Accuracy: {metrics.accuracy:.4f} ({right} of {metrics.photos} photos right)")
-    typer.echo(
-        f"Where a hand was found: {metrics.accuracy_where_found:.4f} (no hand in {metrics.photos - metrics.found})"
-    )
+    typer.echo(f"Where a hand was found: {metrics.accuracy_where_found:.4f} (no hand in {no_hand})")
     typer.echo(f"Latency: {result.latency_p50:.1f} ms (median), {result.latency_p95:.1f} ms (p95)")
     for sentence in result.warnings:
         typer.echo(f"Warning: {sentence}")

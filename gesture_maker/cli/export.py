@@ -15,7 +15,7 @@ def export(
         None, "--out", metavar="FILE", help="The .task file; by default gesture_recognizer.task in the run."
     ),
     score_threshold: float = typer.Option(
-        0.5, "--score-threshold", help="Answers with a lower score do not count.", min=0, max=1
+        0.5, "--score-threshold", metavar="X", help="Answers with a lower score do not count.", min=0, max=1
     ),
     assets: Path | None = typer.Option(None, "--assets", metavar="DIR", help="Folder of Google's TFLite files."),
 ) -> None:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 SHOW_AFTER = 1.0  # seconds; what is done by then needs no bar
 
@@ -11,15 +15,34 @@ SHOW_AFTER = 1.0  # seconds; what is done by then needs no bar
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     """Yield a callback (done, total) for the library, which draws a bar named `what` once `SHOW_AFTER` has passed."""
+    with _console() as console, _bar(console, what) as show:
+        yield show
+
+
+@contextmanager
+def stage_progress(titles: Mapping[str, str]) -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a callback (stage, done, total) which draws a bar for each stage in turn, with its title."""
+    with _console() as console, ExitStack() as open_bars:
+        current, show = "", None
+
+        def report(stage: str, done: int, total: int) -> None:
+            nonlocal current, show
+            if stage != current or show is None:
+                open_bars.close()
+                current, show = stage, open_bars.enter_context(_bar(console, titles.get(stage, stage)))
+            show(done, total)
+
+        yield report
+
+
+@contextmanager
+def _bar(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
     import time
 
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
-    console = Console(stderr=True)
     bar = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -46,16 +69,26 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def stage_progress(titles: Mapping[str, str]) -> Iterator[Callable[[str, int, int], None]]:
-    """Yield a callback (stage, done, total) which draws a bar for each stage in turn, with its title."""
-    with ExitStack() as open_bars:
-        current, show = "", None
+def _console() -> Iterator[Console]:
+    from rich.console import Console
 
-        def report(stage: str, done: int, total: int) -> None:
-            nonlocal current, show
-            if stage != current or show is None:
-                open_bars.close()
-                current, show = stage, open_bars.enter_context(progress_bar(titles.get(stage, stage)))
-            show(done, total)
+    with _own_stderr() as stderr:
+        yield Console(file=stderr)
 
-        yield report
+
+@contextmanager
+def _own_stderr() -> Iterator[TextIO]:
+    """Yield a stderr that stays the user's while `quiet_stderr`, in another thread, points the process's elsewhere.
+
+    A bar that ends or begins while a landmarker is being made would otherwise stay on the screen or never appear.
+    """
+    import os
+    import sys
+
+    try:
+        copy = os.dup(sys.stderr.fileno())
+    except (AttributeError, OSError, ValueError):  # closed, or replaced by something that is no file
+        yield sys.stderr
+        return
+    with open(copy, "w", encoding=sys.stderr.encoding, errors="replace") as own:
+        yield own

@@ -120,15 +120,24 @@ def _about_duplicates(data: ImageDataset, facts: Sequence[PhotoFacts]) -> list[F
     across = [i for i in repeated if len({data.images[j].label for j in i}) > 1]
     within = [i for i in repeated if i not in across]
     findings = []
+    by_labels: dict[tuple[str, ...], list[list[int]]] = defaultdict(list)
     for indices in across:
-        images = [data.images[i] for i in indices]
-        labels = " and ".join(f'"{label}"' for label in sorted({image.label for image in images}))
-        sentence = f"The same photo is in {labels}: remove the wrong one ({', '.join(image.file for image in images)})."
+        by_labels[tuple(sorted({data.images[i].label for i in indices}))].append(indices)
+    for labels, same_labels in by_labels.items():
+        names = " and ".join(f'"{label}"' for label in labels)
+        images = [data.images[i] for indices in same_labels for i in indices]
+        if len(same_labels) == 1:
+            which = ", ".join(image.file for image in images)
+            sentence = f"The same photo is in {names}: remove the wrong one ({which})."
+        else:
+            sentence = f"The same {len(same_labels)} photos are in {names}: remove the wrong ones."
         findings.append(Finding("warning", sentence, tuple(image.path for image in images)))
     if within:
         files = tuple(data.images[i].path for indices in within for i in indices[1:])
         shown = data.images[within[0][1]].file
-        sentence = f"{_count(len(files), 'photo')} repeat another of the same class, such as {shown}: remove them."
+        what = "1 photo repeats" if len(files) == 1 else f"{len(files)} photos repeat"
+        remedy = "remove it" if len(files) == 1 else "remove them"
+        sentence = f"{what} another of the same class, such as {shown}: {remedy}."
         findings.append(Finding("warning", sentence, files))
     return findings
 

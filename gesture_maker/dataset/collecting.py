@@ -22,7 +22,7 @@ from pathlib import Path
 
 from gesture_maker.dataset import videos
 from gesture_maker.dataset.folder import check_is_folder, label_order
-from gesture_maker.dataset.formats.class_folders import read_class_folders
+from gesture_maker.dataset.formats.class_folders import read_class_folders, shown
 from gesture_maker.dataset.manifest import ManifestRow, now, read_manifest, update_manifest
 from gesture_maker.dataset.names import normalize_label
 from gesture_maker.dataset.sources import Candidate, Plan, Skipped, planned
@@ -233,11 +233,21 @@ class _Collector:
             if original.exists() and sha256_of_file(self.root / file) == self._rows[file].sha256 == sha256_of_file(
                 original
             ):
-                original.unlink()
+                _remove(original, self.root / file)
                 self.moved += 1
             self._to_remove.pop()
         end = time.monotonic()
         self._save_after = end + max(SAVE_SECONDS, (end - begin) / SAVE_SHARE)
+
+
+def _remove(original: Path, copy: Path) -> None:
+    try:
+        original.unlink()
+    except OSError as error:
+        why = (error.strerror or "it cannot be removed").lower()
+        raise SourceError(
+            f"{shown(original)} cannot be removed ({why}), its copy is {shown(copy)}: collect without --move."
+        ) from error
 
 
 def next_number(folder: Path, label: str) -> int:

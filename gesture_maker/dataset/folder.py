@@ -80,7 +80,7 @@ def find_dataset(name: str | Path) -> Path:
             return place
     if path.exists():
         return path  # a file: load_dataset says what to do with it
-    if path.is_absolute() or not str(name).strip():
+    if path.is_absolute() or ".." in path.parts or not str(name).strip():
         raise DatasetError(f"There is no folder {name}: check the path, or make a dataset with gesture-maker collect.")
     raise DatasetError(
         f"There is no dataset {name}: neither {path} nor {under} is a folder. Make one with gesture-maker collect."

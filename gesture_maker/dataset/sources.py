@@ -167,6 +167,7 @@ def _walk(source: Path, apart: Path) -> tuple[list[DiskFile], list[Skipped]]:
             continue
         seen.add(real)
         below: list[tuple[Path, tuple[str, ...]]] = []
+        before = len(files) + len(skipped)
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: natural_key(entry.name))
         except OSError as error:
@@ -184,6 +185,8 @@ def _walk(source: Path, apart: Path) -> tuple[list[DiskFile], list[Skipped]]:
                 reason = "a broken link" if entry.is_symlink() else "not a file"
                 skipped.append(Skipped(shown(path).as_posix(), reason))
         folders.extend(reversed(below))
+        if parts and not below and len(files) + len(skipped) == before:
+            skipped.append(Skipped(shown(folder).as_posix(), "an empty folder"))
     return files, skipped
 
 

@@ -12,17 +12,22 @@ from typing import Any
 import numpy as np
 
 from gesture_maker.dataset.folder import find_dataset, load_dataset
+from gesture_maker.dataset.formats.class_folders import printable
 from gesture_maker.dataset.names import class_of_bundle_label
 from gesture_maker.errors import BundleError, DatasetError, RunError, UnreadableImage
 from gesture_maker.evaluation.metrics import Metrics, measure
 from gesture_maker.evaluation.plots import save_confusion_matrix
-from gesture_maker.files import write_json
+from gesture_maker.files import sha256_of_file, write_json
+from gesture_maker.landmarks.hands import NOT_FOUND
 from gesture_maker.recognition.recognizer import Recognizer
 from gesture_maker.training.run import Run, load_finished_run, write_csv
 
 Progress = Callable[[int, int], None]
 
 COLUMNS = ("file", "label", "answer", "score", "right", "canned", "handedness", "milliseconds", "reason")
+
+OWN_TEST_PART = "test"
+"""How the results of a run's own test part are called."""
 
 
 @dataclass(frozen=True)
@@ -97,11 +102,14 @@ def evaluate(
     ) as recognizer:
         labels = [class_of_bundle_label(label) for label in recognizer.labels]
         warnings = [*ignored, *_about_unknown_classes({label for _, _, label in photos}, labels, task)]
+        if run is not None and images is not None:
+            warnings += _about_trained_on(run, [path for path, _, _ in photos])
         predictions = []
         for done, (path, file, label) in enumerate(photos):
             predictions.append(_predict(recognizer, path, file, label))
             if progress:
                 progress(done + 1, len(photos))
+    warnings += [*_about_unreadable(predictions), *_about_canned(predictions)]
     truth = [p.label for p in predictions]
     answers = [f"{p.answer} (canned)" if p.canned else p.answer for p in predictions]
     metrics = measure(truth, answers, labels)
@@ -136,7 +144,7 @@ def _photos(
     if images is None:
         if run is None:
             raise DatasetError(f"Name the photos to evaluate {task} on: a folder with one folder per class.")
-        return [(path, row.file, row.label) for path, row in run.test_photos()], [], "test"
+        return [(path, row.file, row.label) for path, row in run.test_photos()], [], OWN_TEST_PART
     root = find_dataset(images)
     data = load_dataset(root)
     if not data.images:
@@ -145,6 +153,8 @@ def _photos(
     verbs = "file in {} is no image and was" if passed_over == 1 else "files in {} are no images and were"
     ignored = [f"{passed_over} {verbs.format(root)} passed over."] if passed_over else []
     name = re.sub(r"[^\w.-]+", "_", root.resolve().name) or "images"
+    if name == OWN_TEST_PART:  # photos/test: not to be taken for the run's own, nor written over it
+        name = re.sub(r"[^\w.-]+", "_", f"{root.resolve().parent.name}_{name}")
     return [(image.path, image.file, image.label) for image in data.images], ignored, name
 
 
@@ -160,6 +170,38 @@ def _about_unknown_classes(classes: set[str], labels: Sequence[str], task: Path)
     return [f'The bundle does not know the class "{name}": its photos count as wrong.' for name in unknown]
 
 
+def _about_trained_on(run: Run, paths: Sequence[Path]) -> list[str]:
+    try:
+        used = {row.sha256 for row in run.split() if row.part in ("train", "validation") and not row.reason}
+    except RunError:  # a damaged list is no reason not to evaluate
+        return []
+    count = sum(path.is_file() and sha256_of_file(path) in used for path in paths)
+    if not count:
+        return []
+    return [f"The run was trained on {count} of these {len(paths)} photos: the accuracy flatters."]
+
+
+def _about_unreadable(predictions: Sequence[Prediction]) -> list[str]:
+    unreadable = [p for p in predictions if p.reason and p.reason != NOT_FOUND.reason]
+    if not unreadable:
+        return []
+    first = f"{printable(unreadable[0].file)} ({unreadable[0].reason})"
+    if len(unreadable) == 1:
+        return [f"The photo {first} cannot be read and counts as wrong."]
+    return [f"{len(unreadable)} photos cannot be read and count as wrong, such as {first}: see predictions.csv."]
+
+
+def _about_canned(predictions: Sequence[Prediction]) -> list[str]:
+    count = sum(p.canned for p in predictions)
+    if not count:
+        return []
+    answers = "answer is one" if count == 1 else "answers are some"
+    return [
+        f"{count} {answers} of Google's canned gestures, which counts as wrong: --no-canned shows what the bundle does "
+        "in an app that silences them."
+    ]
+
+
 def _predict(recognizer: Recognizer, path: Path, file: str, label: str) -> Prediction:
     try:
         answer = recognizer.recognize(path)
@@ -168,7 +210,7 @@ def _predict(recognizer: Recognizer, path: Path, file: str, label: str) -> Predi
     milliseconds = 1000 * answer.seconds
     best = answer.best
     if best is None:
-        return Prediction(path, file, label, None, 0.0, False, None, milliseconds, "no hand found")
+        return Prediction(path, file, label, None, 0.0, False, None, milliseconds, NOT_FOUND.reason)
     return Prediction(path, file, label, best.gesture, best.score, best.canned, best.hand.handedness, milliseconds)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gesture_maker.errors import UnreadableImage
 from gesture_maker.files import sha256_of
-from gesture_maker.images import read_image
+from gesture_maker.images import MIN_SIDE, read_image
 from gesture_maker.landmarks.detector import MIN_DETECTION_CONFIDENCE, HandDetector, detection_key
 from gesture_maker.landmarks.hands import NOT_FOUND, HandOrNot, NoHand
 from gesture_maker.landmarks.table import LandmarkTable
@@ -86,6 +86,9 @@ def _look_at(path: Path, table: LandmarkTable | None, key: str, detectors: _Dete
         pixels = read_image(content, name=path.name)
     except UnreadableImage as error:
         return Seen(path, sha256, NoHand(error.reason)), True
+    height, width = pixels.shape[:2]
+    if min(height, width) < MIN_SIDE:  # the landmarker finds a hand in such a photo, but not the one that is there
+        return Seen(path, sha256, NoHand(f"{width}x{height} pixels are too few to show a hand")), True
     with detectors.borrowed() as detector:
         return Seen(path, sha256, detector.find(pixels) or NOT_FOUND), True
 

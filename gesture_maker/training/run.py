@@ -232,7 +232,9 @@ def find_run(name: str | Path, runs: Path | None = None) -> Path:
     if path.is_dir() or under.is_dir():
         place = path if path.is_dir() else under
         raise RunError(f"{place} is no run: it has no run.json. Train one with `gesture-maker train DATASET`.")
-    raise RunError(f'There is no run "{name}": neither {path} nor {under} exists.')
+    raise RunError(
+        f'There is no run "{name}": neither {path} nor {under} exists. Train one with `gesture-maker train DATASET`.'
+    )
 
 
 def load_run(name: str | Path, runs: Path | None = None) -> Run:
