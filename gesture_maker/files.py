@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +30,7 @@ def atomic_write(target: Path) -> Iterator[Path]:
     try:
         handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, suffix=target.suffix, dir=target.parent)
     except OSError as error:
-        error.filename = str(target)  # the user knows nothing of temporary names
+        error.filename = str(target)
         raise
     os.close(handle)
     temporary = Path(name)
@@ -40,8 +41,8 @@ def atomic_write(target: Path) -> Iterator[Path]:
         temporary.chmod(0o666 & ~_umask())  # mkstemp makes files that only their owner can read
         temporary.replace(target)
     except OSError as error:
-        if error.errno is not None and error.filename in (None, name):
-            error.filename, error.filename2 = str(target), None  # the user knows nothing of temporary names
+        if error.filename in (None, name) and (number := _number_of(error)):
+            raise OSError(number, os.strerror(number), str(target)) from error  # temporary names say nothing to a user
         raise
     finally:
         temporary.unlink(missing_ok=True)
@@ -75,6 +76,11 @@ def sha256_of_file(path: Path) -> str:
         while piece := file.read(1 << 20):
             digest.update(piece)
     return digest.hexdigest()
+
+
+def _number_of(error: OSError) -> int | None:
+    told = re.search(r"\[errno (\d+)\]", str(error), re.IGNORECASE)  # PyArrow's have a text only
+    return error.errno or (int(told.group(1)) if told else None)
 
 
 def _umask() -> int:

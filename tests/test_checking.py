@@ -94,6 +94,16 @@ def test_the_same_photo_in_two_classes() -> None:
     assert found == {'The same photo is in "ok" and "rock": remove the wrong one (rock/3.jpg, ok/12.jpg).': "warning"}
 
 
+def test_one_photo_twice_in_a_class() -> None:
+    found = findings_of(GOOD | {"rock": [*usable(12, "r"), (True, "r0")]})
+    assert found == {"1 photo repeats another of the same class, such as rock/12.jpg: remove it.": "warning"}
+
+
+def test_many_photos_in_the_same_two_classes_are_one_finding() -> None:
+    found = findings_of(GOOD | {"ok": [*usable(12, "o"), *usable(9, "r")]})
+    assert found == {'The same 9 photos are in "ok" and "rock": remove the wrong ones.': "warning"}
+
+
 def test_photos_that_could_not_be_read_are_no_duplicates() -> None:
     assert findings_of(GOOD | {"ok": [*usable(12, "o"), (False, ""), (False, "")]}) == {
         "2 photos cannot be used: no hand found.": "warning"

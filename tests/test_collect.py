@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -172,6 +174,17 @@ def test_links_in_a_circle_end(tmp_path: Path) -> None:
     assert [skipped.reason for skipped in result.skipped] == ["a broken link"]
 
 
+def test_an_empty_class_folder_is_told(tmp_path: Path) -> None:
+    write(tmp_path / "s/rock/1.jpg", A)
+    write(tmp_path / "s/paper/.DS_Store", "")
+    (tmp_path / "s/none/deeper").mkdir(parents=True)
+    skipped = collect(tmp_path / "s", tmp_path / "d").skipped
+    assert {one.name.removeprefix(f"{tmp_path}/"): one.reason for one in skipped} == {
+        "s/paper": "an empty folder",
+        "s/none/deeper": "an empty folder",
+    }
+
+
 # --move
 
 
@@ -186,6 +199,26 @@ def test_move_removes_only_what_is_safely_there(tmp_path: Path) -> None:
     assert contents(tmp_path / "d") == Counter([A, B, C])
     assert collect(tmp_path / "rock", tmp_path / "d", move=True).moved == 0
     assert (tmp_path / "rock/a_again.jpg").exists()
+
+
+def test_bad_input_originals_that_cannot_be_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "rock/a.jpg", A)
+    monkeypatch.setattr(Path, "unlink", _read_only(Path.unlink, tmp_path / "rock"))
+    with pytest.raises(
+        SourceError, match=r"a\.jpg cannot be removed \(read-only.*copy is .*rock_000001\.jpg: .*without"
+    ):
+        collect(tmp_path / "rock", tmp_path / "d", move=True)
+    assert contents(tmp_path / "d") == Counter([A])
+    check_manifest(tmp_path / "d")
+
+
+def _read_only(unlink: Callable[..., None], folder: Path) -> Callable[..., None]:
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        if path.parent == folder:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+        unlink(path, missing_ok)
+
+    return refuse
 
 
 # Bad input: one sentence, and nothing written

@@ -106,6 +106,38 @@ def test_photos_without_a_usable_hand_count_as_wrong(workspace: Path, cli: Cli) 
         "none/2.png": "no hand found",
     }
     assert "1 file in some of them is no image" in done.stdout
+    assert "(no hand in 1)" in done.stdout
+    about = (
+        "Warning: 2 photos cannot be read and count as wrong, such as none/1.jpg (the file is empty): see predictions"
+    )
+    assert about in done.stdout
+
+
+def test_photos_that_were_trained_on_are_told(workspace: Path, cli: Cli) -> None:
+    with (workspace / "exported_models/first/split.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    trained_on = [row for row in rows if row["part"] in ("train", "validation") and not row["reason"]]
+    done = cli("eval", "first", "small", cwd=workspace)
+    assert (
+        f"The run was trained on {len(trained_on)} of these {len(rows)} photos: the accuracy flatters." in done.stdout
+    )
+    for row in rows:
+        if row["part"] == "test":
+            copy = workspace / "others" / row["file"]
+            write(copy, (workspace / "datasets/small" / row["file"]).read_bytes())
+    for arguments in (["first", "others"], ["first"]):
+        done = cli("eval", *arguments, cwd=workspace)
+        assert done.returncode == 0, done.stderr
+        assert "was trained on" not in done.stdout
+
+
+def test_a_folder_named_test_is_not_taken_for_the_runs_own_test_part(workspace: Path, cli: Cli) -> None:
+    assert cli("eval", "first", cwd=workspace).returncode == 0
+    own = tree(workspace / "exported_models/first/evaluation/test")
+    shutil.copytree(workspace / "datasets/small", workspace / "of others/test")
+    assert cli("eval", "first", "of others/test", cwd=workspace).returncode == 0
+    assert tree(workspace / "exported_models/first/evaluation/test") == own
+    check_consistent(workspace / "exported_models/first/evaluation/of_others_test")
 
 
 def test_a_task_file_alone_is_evaluated_beside_it(trained: Trained, tmp_path: Path, cli: Cli) -> None:
@@ -183,6 +215,8 @@ def test_canned_gestures_are_shown_as_such_and_can_be_silenced(with_canned: Path
     assert canned <= {"Closed_Fist", "Open_Palm", "Pointing_Up", "Thumb_Down", "Thumb_Up", "Victory", "ILoveYou"}
     assert canned >= {"Victory"}
     assert "Victory (canned)" in metrics["confusion"]["answers"]
+    count = sum(row["canned"] == "1" for row in rows_of(with_canned / "with"))
+    assert f"{count} photos were answered with one of Google's canned gestures" in done.stdout
     done = cli("eval", "google", "small", "--no-canned", "--out", "without", cwd=with_canned)
     assert done.returncode == 0, done.stderr
     check_consistent(with_canned / "without")

@@ -10,8 +10,9 @@ import pytest
 from hands import bad_photos, drawn, points, same_answer, save_photo, sizes
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from gesture_maker.images import Pixels
+from gesture_maker.images import MIN_SIDE, Pixels
 from gesture_maker.landmarks.detector import HandDetector, detection_key
 from gesture_maker.landmarks.engine import find_hands
 from gesture_maker.landmarks.hands import NOT_FOUND, Hand, NoHand, embedder_inputs, normalize
@@ -244,6 +245,16 @@ def test_bad_input_photos_become_reasons_and_the_others_are_found(tmp_path: Path
         assert sum(isinstance(one.answer, Hand) for one in seen) == 5
         table = LandmarkTable.open(tmp_path / "landmarks.parquet")
     assert len(table) == len(mixed) - 1  # the one that is gone has no content to be known by
+
+
+def test_bad_input_a_thumbnail_shows_no_hand(tmp_path: Path, photos: list[Path]) -> None:
+    """The landmarker finds something that looks like a hand even there."""
+    with Image.open(photos[0]) as image:
+        image.resize((20, 40)).save(tmp_path / "small.png")
+        image.resize((MIN_SIDE, MIN_SIDE)).save(tmp_path / "least.png")
+    small, least = find_hands([tmp_path / "small.png", tmp_path / "least.png"])
+    assert small.answer == NoHand("20x40 pixels are too few to show a hand")
+    assert "too few" not in str(least.answer)
 
 
 def test_a_known_photo_is_not_looked_at_again(tmp_path: Path, photos: list[Path], looked_at: list[int]) -> None:

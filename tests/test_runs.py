@@ -275,6 +275,8 @@ def test_bad_input_full_disk_before_training_leaves_nothing(
         done = cli("train", "small", cwd=tmp_path)
     message = one_sentence_error(done)
     assert "File too large" in message  # "No space left on device" when it is the disk
+    assert str(dataset / file if file == "landmarks.parquet" else "(exported_models/small)") in message
+    assert ".writing-" not in message
     assert "nothing half-written was kept" in message
     assert tree(tmp_path) == before
 

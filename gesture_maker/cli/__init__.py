@@ -98,16 +98,8 @@ def _interrupted(error: BaseException | None) -> int:
 
 def _about_the_system(error: OSError) -> str:
     import errno
-    import os
-    import re
 
     place = f" ({error.filename})" if error.filename else ""
-    number = error.errno
-    if number is None and (told := re.search(r"\[errno (\d+)\]", str(error), re.IGNORECASE)):
-        number = int(told.group(1))  # PyArrow raises OSErrors with a text only
-    what = os.strerror(number) if number else str(error)
-    if number in (errno.EROFS, errno.EACCES, errno.EPERM):
-        remedy = "change its permissions or choose another folder"
-    else:
-        remedy = "make room or choose another folder"
-    return f"{what}{place}: nothing half-written was kept; {remedy}."
+    forbidden = error.errno in (errno.EROFS, errno.EACCES, errno.EPERM)
+    remedy = "change its permissions" if forbidden else "make room"
+    return f"{error.strerror or error}{place}: nothing half-written was kept; {remedy} or choose another folder."

@@ -9,6 +9,8 @@ import typer
 
 EXAMPLE = "Example:  gesture-maker eval first photos_of_other_people --fail-under 0.95"
 
+_RUNTIME = "GestureRecognizer's options"  # a panel of their own, or 80 columns would not hold their names
+
 
 def evaluate(
     bundle: str = typer.Argument(..., metavar="RUN_OR_TASK", help="A run whose bundle was exported, or a .task file."),
@@ -19,25 +21,27 @@ def evaluate(
         show_default=False,
     ),
     num_hands: int = typer.Option(
-        1, "--num-hands", metavar="N", min=1, help="Hands to look for; the surest gesture counts."
+        1, "--num-hands", metavar="N", rich_help_panel=_RUNTIME, help="Hands to look for; the surest gesture counts."
     ),
     min_hand_detection_confidence: float = typer.Option(
-        0.5, "--min-hand-detection-confidence", metavar="X", min=0, max=1, help="How sure the hand detector has to be."
+        0.5,
+        "--min-hand-detection-confidence",
+        metavar="X",
+        rich_help_panel=_RUNTIME,
+        help="How sure the hand detector has to be, 0 to 1.",
     ),
     min_hand_presence_confidence: float = typer.Option(
         0.5,
         "--min-hand-presence-confidence",
         metavar="X",
-        min=0,
-        max=1,
+        rich_help_panel=_RUNTIME,
         help="How sure the landmarker has to be of a hand.",
     ),
     min_tracking_confidence: float = typer.Option(
         0.5,
         "--min-tracking-confidence",
         metavar="X",
-        min=0,
-        max=1,
+        rich_help_panel=_RUNTIME,
         help="Passed on to MediaPipe; photos are not tracked.",
     ),
     border: bool = typer.Option(

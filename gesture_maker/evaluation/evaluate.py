@@ -195,10 +195,10 @@ def _about_canned(predictions: Sequence[Prediction]) -> list[str]:
     count = sum(p.canned for p in predictions)
     if not count:
         return []
-    answers = "answer is one" if count == 1 else "answers are some"
+    photos = "photo was" if count == 1 else "photos were"
     return [
-        f"{count} {answers} of Google's canned gestures, which counts as wrong: --no-canned shows what the bundle does "
-        "in an app that silences them."
+        f"{count} {photos} answered with one of Google's canned gestures, which counts as wrong: --no-canned shows the "
+        "answers without them."
     ]
 
 

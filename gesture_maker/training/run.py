@@ -168,10 +168,13 @@ def new_run(
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=folder.parent) as temporary:
         unseen = Run(Path(temporary) / folder.name, {"status": UNFINISHED, **description})
-        unseen.update()
-        unseen.save_split(split)
-        unseen.save_embeddings(parts)
-        unseen.save_labels()
+        try:
+            unseen.update()
+            unseen.save_split(split)
+            unseen.save_embeddings(parts)
+            unseen.save_labels()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(folder)) from error  # temporary names say nothing to a user
         try:
             unseen.path.rename(folder)
         except OSError:
