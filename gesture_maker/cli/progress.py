@@ -90,5 +90,5 @@ def _own_stderr() -> Iterator[TextIO]:
     except (AttributeError, OSError, ValueError):  # closed, or replaced by something that is no file
         yield sys.stderr
         return
-    with open(copy, "w", encoding=sys.stderr.encoding, errors="replace") as own:
+    with os.fdopen(copy, "w", encoding=sys.stderr.encoding, errors="replace") as own:
         yield own
