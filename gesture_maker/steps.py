@@ -117,9 +117,15 @@ def train(
     return _documented(done)
 
 
-def resume(run: str | Path, *, runs: Path | None = None, progress: StageProgress | None = None) -> Training:
+def resume(
+    run: str | Path,
+    *,
+    runs: Path | None = None,
+    assets: Path | None = None,
+    progress: StageProgress | None = None,
+) -> Training:
     """Continue a training that was interrupted, with the hands and settings it began with."""
-    return _documented(session.resume(run, runs, progress))
+    return _documented(session.resume(run, runs, assets, progress))
 
 
 def _documented(done: session.Session) -> Training:

@@ -15,14 +15,14 @@ from helpers import ROOT, environment, write
 
 PACKAGE = ROOT / "gesture_maker"
 
-ORDER = ("dataset", "landmarks", "embedders", "training", "bundle", "recognition", "evaluation")
+ORDER = ("dataset", "landmarks", "synthetic", "embedders", "training", "bundle", "recognition", "evaluation")
 """The rooms in the order of the data: each may import those before it, and itself."""
 
 LEAVES = {"errors", "files", "images", "assets", "mediapipe_runtime", "bundle.task"}
 """Open to all, and themselves on nothing but each other."""
 
-EVERYTHING = {"steps", "demo", "cli", "__main__", "", "synthetic"}
-"""May import any room; `synthetic` draws datasets with their landmarks and stands beside the rooms."""
+EVERYTHING = {"steps", "demo", "cli", "__main__", ""}
+"""May import any room."""
 
 EXCEPTIONS = {
     ("bundle.export", "recognition.recognizer"),  # a bundle is put in place when the runtime has proved it

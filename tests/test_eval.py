@@ -199,7 +199,9 @@ def with_canned(trained: Trained, shared: Path, tmp_path_factory: pytest.TempPat
         name="google",
         embedder="mediapipe",
         assets=shared / "assets",
-        settings=QUICK | {"class_weights": {"none": 100.0, "victory": 0.0, "open_palm": 0.0, "thumbs_up": 0.0}},
+        settings=QUICK
+        | {"class_weights": {"none": 100.0, "victory": 0.0, "open_palm": 0.0, "thumbs_up": 0.0}}
+        | {"augment": False, "background": False, "layer_widths": []},
         runs=folder / "exported_models",
     ).run
     gesture_maker.export(run.path, assets=shared / "assets")

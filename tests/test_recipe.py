@@ -51,9 +51,9 @@ def test_stock_is_what_model_maker_does_when_nothing_is_said() -> None:
 def test_every_setting_of_model_maker_is_a_setting_and_a_flag(cli: Cli, tmp_path: Path) -> None:
     model_maker = load_model_maker()
     theirs = {*defaults(model_maker.HParams), *defaults(model_maker.ModelOptions), "min_detection_confidence"}
-    assert set(SETTINGS) == theirs
+    assert set(SETTINGS) == theirs | {"augment", "background"}
     text = cli("train", "--help", cwd=tmp_path).stdout
-    for name in theirs:
+    for name in SETTINGS:
         assert f"--{name.replace('_', '-')}" in text
 
 
@@ -62,19 +62,20 @@ def test_every_setting_of_model_maker_is_a_setting_and_a_flag(cli: Cli, tmp_path
 EVERY = {
     "learning_rate": 0.01, "batch_size": 7, "epochs": 2, "steps_per_epoch": 3, "class_weights": {"none": 2, "victory": 0.5},
     "shuffle": False, "repeat": True, "lr_decay": 0.5, "gamma": 1.5, "dropout_rate": 0.2, "layer_widths": [6, 5],
-    "min_detection_confidence": 0.4,
+    "min_detection_confidence": 0.4, "augment": False, "background": True,
 }  # fmt: skip
 FLAGS = [
     "--learning-rate", "0.01", "--batch-size", "7", "--epochs", "2", "--steps-per-epoch", "3", "--class-weights",
     "none=2,victory=0.5", "--no-shuffle", "--repeat", "--lr-decay", "0.5", "--gamma", "1.5", "--dropout-rate", "0.2",
-    "--layer-widths", "6,5", "--min-detection-confidence", "0.4",
+    "--layer-widths", "6,5", "--min-detection-confidence", "0.4", "--no-augment", "--background",
 ]  # fmt: skip
 
 
 def recorded(run: Path) -> dict[str, Any]:
     settings = json.loads((run / "run.json").read_text())["settings"]
+    ours = {"augment": settings["variants"] > 0, "background": settings["background"] > 0}
     confidence = {"min_detection_confidence": settings["min_detection_confidence"]}
-    return settings["hparams"] | settings["model_options"] | confidence
+    return settings["hparams"] | settings["model_options"] | confidence | ours
 
 
 @pytest.mark.usefixtures("no_training")
@@ -85,7 +86,11 @@ def test_every_setting_reaches_the_run(way: str, drawn: Path, tmp_path: Path, cl
     assert set(EVERY) == set(SETTINGS)
     arguments = FLAGS
     if way != "flags":
-        values = EVERY if way == "config" else EVERY | {"epochs": 9, "gamma": 0, "layer_widths": [], "shuffle": True}
+        values = (
+            EVERY
+            if way == "config"
+            else EVERY | {"epochs": 9, "gamma": 0, "layer_widths": [], "shuffle": True, "augment": True}
+        )
         dashed = {name.replace("_", "-"): value for name, value in values.items()}  # both spellings are read
         write(tmp_path / "train.yaml", yaml.safe_dump(dashed | {"seed": 5, "name": "of_config", "split": [80, 10, 10]}))
         arguments = ["--config", "train.yaml", "--name", "run", *(FLAGS if way == "flags win" else [])]
@@ -243,5 +248,9 @@ def test_auto_without_repeat_trains_all_epochs(drawn: Path, tmp_path: Path, cli:
 def test_stock_recipe_trains(drawn: Path, tmp_path: Path, cli: Cli) -> None:
     done = cli("train", drawn, "--recipe", "stock", "--name", "a", "--epochs", "2", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    stock = defaults(HParams) | defaults(ModelOptions) | {"min_detection_confidence": 0.7}
+    stock = (
+        defaults(HParams)
+        | defaults(ModelOptions)
+        | {"min_detection_confidence": 0.7, "augment": False, "background": False}
+    )
     assert recorded(tmp_path / "exported_models/a") == stock | {"epochs": 2, "layer_widths": []}

@@ -41,6 +41,16 @@ def train(
     config: Path | None = typer.Option(None, "--config", metavar="FILE", help="YAML of these options; flags win."),
     resume: str | None = typer.Option(None, "--resume", metavar="RUN", help="Continue an interrupted training."),
     assets: Path | None = typer.Option(None, "--assets", metavar="DIR", help="Folder of Google's TFLite files."),
+    augment: bool | None = typer.Option(
+        None,
+        "--augment/--no-augment",
+        help="Train on variants of each hand: other people, other sides (default with --recipe auto).",
+    ),
+    background: bool | None = typer.Option(
+        None,
+        "--background/--no-background",
+        help="Add made-up hands to none, so that unknown gestures are None (default with --recipe auto).",
+    ),
     learning_rate: float | None = typer.Option(
         None, "--learning-rate", rich_help_panel=_HPARAMS, help="Of the first epoch (stock: 0.001)."
     ),
@@ -110,6 +120,8 @@ def train(
         "split": split,
         "test": str(test) if test else None,
         "group_by": group_by,
+        "augment": augment,
+        "background": background,
         "learning_rate": learning_rate,
         "batch_size": batch_size,
         "epochs": epochs,
@@ -125,14 +137,14 @@ def train(
     }
     if (dataset is None) == (resume is None):
         raise typer.BadParameter("name a DATASET to train on, or a run with --resume RUN (and not both).")
-    if resume is not None and any(given is not None for given in (config, assets, *flags.values())):
+    if resume is not None and any(given is not None for given in (config, *flags.values())):
         raise typer.BadParameter(
             "it goes on with the settings the run began with: no other option.", param_hint="--resume"
         )
     with stage_progress({"landmarks": "Looking for hands", "training": "Training"}) as progress:
         if dataset is None:
             assert resume is not None
-            result = steps.resume(resume, progress=progress)
+            result = steps.resume(resume, assets=assets, progress=progress)
         else:
             chosen = TrainConfig.from_file_and_flags(config, flags)
             result = steps.train(dataset, **chosen.arguments(), assets=assets, progress=progress)

@@ -100,7 +100,7 @@ def is_apart(pose: Pose, gestures: Collection[str] = GESTURES) -> bool:
 def random_pose(rng: np.random.Generator, avoid: Collection[str] = GESTURES) -> Pose:
     """Return a plausible pose within the joint limits that is apart from all gestures in `avoid`."""
     while True:
-        pose = _any_pose(rng)
+        pose = any_pose(rng)
         if is_apart(pose, avoid) and not _may_offend(pose):
             return pose
 
@@ -126,8 +126,10 @@ def _between(rng: np.random.Generator) -> Pose:
             return pose
 
 
-def _any_pose(rng: np.random.Generator) -> Pose:
-    """Neighbouring fingers bend together (they share tendons), and the end joint follows the middle one by about 2/3."""
+def any_pose(rng: np.random.Generator) -> Pose:
+    """Return a plausible pose within the joint limits.
+
+    Neighbouring fingers bend together (they share tendons), and the end joint follows the middle one by about 2/3."""
     curl = np.clip(rng.uniform(0, 1) + np.cumsum(rng.normal(0, 0.35, 4)), 0, 1)
     mcp = curl * 80 + rng.normal(0, 10, 4)
     pip = np.clip(curl + rng.normal(0, 0.15, 4), 0, 1) * 92 + 4

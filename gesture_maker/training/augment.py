@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gesture_maker.landmarks.hands import POINTS, EmbedderInputs, Floats, normalize
+from gesture_maker.landmarks.hands import POINTS, EmbedderInputs, normalize
 
 _PARENT = np.array([0, 0, 1, 2, 3, 0, 5, 6, 7, 0, 9, 10, 11, 0, 13, 14, 15, 0, 17, 18, 19])
 _DEPTH = np.array([0, *(1, 2, 3, 4) * 5])  # bones from the wrist
@@ -93,6 +93,3 @@ def _rotations(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     zero = np.zeros_like(x)
     cross = np.stack([np.stack([zero, -z, y], -1), np.stack([z, zero, -x], -1), np.stack([-y, x, zero], -1)], axis=-2)
     return np.asarray(np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * (cross @ cross))
-
-
-__all__ = ["Augmentation", "Floats", "augmented", "mirrored"]

@@ -28,6 +28,7 @@ import numpy as np
 from gesture_maker.dataset.names import normalize_label
 from gesture_maker.errors import LabelError, RunError
 from gesture_maker.files import TEMPORARY_PREFIX, atomic_write, sha256_of_file, write_json, write_text
+from gesture_maker.landmarks.hands import EmbedderInputs
 from gesture_maker.training.model_maker import LabelledEmbeddings
 
 RUNS = Path("exported_models")
@@ -99,10 +100,19 @@ class Run:
         except Exception as error:  # numpy raises many kinds on damaged files
             raise RunError(f"{self.path / 'embeddings.npz'} is missing or damaged: train again.") from error
 
-    def save_embeddings(self, parts: dict[str, LabelledEmbeddings]) -> None:
-        """Write the embedded hands of all parts."""
+    def training_hands(self) -> EmbedderInputs:
+        """Return the hands of the training part before they were embedded. Raises RunError when the file is damaged."""
+        try:
+            with np.load(self.path / "embeddings.npz") as arrays:
+                return EmbedderInputs(arrays["train_hand"], arrays["train_handedness"], arrays["train_world_hand"])
+        except Exception as error:
+            raise RunError(f"{self.path / 'embeddings.npz'} is missing or damaged: train again.") from error
+
+    def save_embeddings(self, parts: dict[str, LabelledEmbeddings], training_hands: EmbedderInputs) -> None:
+        """Write the embedded hands of all parts, and those of the training part as they were before."""
         arrays: dict[str, Any] = {f"{part}_embeddings": data.embeddings for part, data in parts.items()}
         arrays |= {f"{part}_classes": data.classes for part, data in parts.items()}
+        arrays |= {f"train_{name}": values for name, values in vars(training_hands).items()}
         with atomic_write(self.path / "embeddings.npz") as temporary:
             np.savez_compressed(temporary, **arrays)
 
@@ -156,6 +166,7 @@ def new_run(
     description: dict[str, Any],
     split: Sequence[SplitRow],
     parts: dict[str, LabelledEmbeddings],
+    training_hands: EmbedderInputs,
     runs: Path | None = None,
 ) -> Run:
     """Make the folder of a new run, unfinished, with all that the training needs from now on.
@@ -171,7 +182,7 @@ def new_run(
         try:
             unseen.update()
             unseen.save_split(split)
-            unseen.save_embeddings(parts)
+            unseen.save_embeddings(parts, training_hands)
             unseen.save_labels()
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(folder)) from error  # temporary names say nothing to a user

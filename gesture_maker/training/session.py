@@ -16,10 +16,14 @@ from typing import Any
 import numpy as np
 
 from gesture_maker.assets import ASSETS
+from gesture_maker.dataset.names import NONE
 from gesture_maker.dataset.splitting import DEFAULT_SHARES, PARTS
 from gesture_maker.embedders import EMBEDDERS, embedder_files
+from gesture_maker.embedders.builtin import EMBEDDING_SIZE
 from gesture_maker.errors import ConfigError, RunError
 from gesture_maker.landmarks.hands import EmbedderInputs, Floats, embedder_inputs
+from gesture_maker.training.calibrate import calibrate
+from gesture_maker.training.enrich import Embed, enriched
 from gesture_maker.training.model_maker import LabelledEmbeddings, TrainedHead, load_head, train_head
 from gesture_maker.training.prepare import Prepared, prepare
 from gesture_maker.training.recipe import HParams, ModelOptions, check_settings, make_recipe
@@ -132,16 +136,22 @@ def start(
         },
         prepared.split_rows(),
         parts,
+        _hands(prepared, "train"),
         runs,
     )
     try:
-        return _fit(run, prepared, progress)
+        return _fit(run, embed, prepared, progress)
     except RunError:  # it cannot be trained with these settings, so there is nothing to resume
         shutil.rmtree(run.path)
         raise
 
 
-def resume(name: str | Path, runs: Path | None = None, progress: StageProgress | None = None) -> Session:
+def resume(
+    name: str | Path,
+    runs: Path | None = None,
+    assets: Path | None = None,
+    progress: StageProgress | None = None,
+) -> Session:
     """Continue a training that was interrupted, with the hands and settings it began with.
 
     Raises RunError when the run is finished already.
@@ -149,7 +159,8 @@ def resume(name: str | Path, runs: Path | None = None, progress: StageProgress |
     run = load_run(name, runs)
     if run.finished:
         raise RunError(f'The run "{run.name}" is finished: there is nothing to resume.')
-    return _fit(run, None, progress)
+    files = embedder_files(run.description["embedder"], assets)
+    return _fit(run, _embedding_function(files.name, files.embedder), None, progress)
 
 
 def load_trained(run: Run) -> TrainedHead:
@@ -175,7 +186,7 @@ def told_how_to_resume(run: Run) -> Iterator[None]:
         raise KeyboardInterrupt(f'The training of "{run.name}" was interrupted: {how_to_resume(run)}.') from interrupt
 
 
-def _fit(run: Run, prepared: Prepared | None, progress: StageProgress | None) -> Session:
+def _fit(run: Run, embed: Embed, prepared: Prepared | None, progress: StageProgress | None) -> Session:
     settings = run.description["settings"]
     hparams = HParams(**settings["hparams"] | {"class_weights": _int_keys(settings["hparams"]["class_weights"])})
     parts = {part: run.embeddings(part) for part in PARTS}
@@ -186,9 +197,20 @@ def _fit(run: Run, prepared: Prepared | None, progress: StageProgress | None) ->
 
     if progress:
         progress("training", 0, hparams.epochs)
+    train = parts["train"]
+    if settings["variants"] or settings["background"]:
+        train = enriched(
+            run.training_hands(),
+            train.classes,
+            run.labels,
+            embed,
+            variants=settings["variants"],
+            background=settings["background"],
+            seed=run.description["seed"],
+        )
     with told_how_to_resume(run):
         head, history = train_head(
-            parts["train"],
+            train,
             parts["validation"],
             run.labels,
             hparams,
@@ -198,6 +220,10 @@ def _fit(run: Run, prepared: Prepared | None, progress: StageProgress | None) ->
             reshuffle=settings["reshuffle"],
             on_epoch=report,
         )
+        if settings["calibrate"]:
+            validation = parts["validation"]
+            found = calibrate(head, validation.embeddings, validation.classes, run.labels.index(NONE))
+            run.update(calibration=vars(found))
         head.save(run.path / WEIGHTS)
         run.save_history(history)
         scored = {part: Scored(head.scores(data.embeddings), data.classes) for part, data in parts.items()}
@@ -213,7 +239,7 @@ def _int_keys(weights: Mapping[str, float] | None) -> dict[int, float] | None:
     return {int(key): value for key, value in weights.items()} if weights else None  # JSON has string keys only
 
 
-def _embedding_function(embedder: str, model: bytes) -> Callable[[EmbedderInputs], Floats]:
+def _embedding_function(embedder: str, model: bytes) -> Embed:
     if embedder == "builtin":
         from gesture_maker.embedders.builtin import embed
 
@@ -223,12 +249,14 @@ def _embedding_function(embedder: str, model: bytes) -> Callable[[EmbedderInputs
     return TfliteEmbedder(model)
 
 
-def _embedded(prepared: Prepared, part: str, embed: Callable[[EmbedderInputs], Floats]) -> LabelledEmbeddings:
-    photos = prepared.hands(part)
-    classes = np.array([prepared.labels.index(photo.image.label) for photo in photos], np.int64)
-    hands = [photo.hand for photo in photos if photo.hand is not None]
-    embeddings = embed(embedder_inputs(hands)) if hands else np.zeros((0, 128), np.float32)
+def _embedded(prepared: Prepared, part: str, embed: Embed) -> LabelledEmbeddings:
+    classes = np.array([prepared.labels.index(photo.image.label) for photo in prepared.hands(part)], np.int64)
+    embeddings = embed(_hands(prepared, part)) if len(classes) else np.zeros((0, EMBEDDING_SIZE), np.float32)
     return LabelledEmbeddings(embeddings, classes)
+
+
+def _hands(prepared: Prepared, part: str) -> EmbedderInputs:
+    return embedder_inputs([photo.hand for photo in prepared.hands(part) if photo.hand is not None])
 
 
 def _landmarker_checksums() -> dict[str, str]:
