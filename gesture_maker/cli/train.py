@@ -29,7 +29,7 @@ def train(
         None, "--recipe", metavar="auto|stock", help="Settings that fit the data (default), or Model Maker's own."
     ),
     seed: int | None = typer.Option(
-        None, "--seed", help="Equal data, settings and seed give equal bytes (default: 0)."
+        None, "--seed", help="Equal data, settings and seed give equal bytes, unless resumed (default: 0)."
     ),
     split: str | None = typer.Option(
         None, "--split", metavar="T,V,T", help="Percent for train, validation and test (default: 80,10,10)."
@@ -170,7 +170,7 @@ def _print(result: Any) -> None:
         if metrics.photos:
             typer.echo(f"{part:>10}: {metrics.accuracy:7.2%} of {metrics.photos} hands right")
     typer.echo(f"Run: {run.path} (settings, split, curves.png, confusion_matrix.png)")
-    typer.echo(f"Next:  gesture-maker export {shlex.quote(run.name)}")
+    typer.echo(f"Next:  gesture-maker export {shlex.quote(run.call)}")
 
 
 def _without_hand(result: Any) -> int:

@@ -176,7 +176,9 @@ def read_config(path: Path) -> dict[str, Any]:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"There is no config file {path}: check the name.") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise ConfigError(f"The config file {path} cannot be read ({error.strerror}): name a YAML file.") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         detail = " ".join(str(error).split())
         raise ConfigError(f"The config file {path} cannot be read as YAML ({detail}): mend it.") from error
     if found is None:

@@ -69,6 +69,11 @@ class Run:
         return self.path.resolve().name
 
     @property
+    def call(self) -> str:
+        """How a command names the run from the current folder: its name where that is enough, else its path."""
+        return self.name if self.path.resolve() == (RUNS / self.name).resolve() else str(self.path)
+
+    @property
     def labels(self) -> list[str]:
         """The classes in the order of the head's outputs, `none` first."""
         return list(self.description["labels"])
@@ -280,7 +285,7 @@ def load_finished_run(name: str | Path, runs: Path | None = None) -> Run:
 
 def how_to_resume(run: Run) -> str:
     """Return the end of a sentence about an unfinished run."""
-    return f"continue it with `gesture-maker train --resume {shlex.quote(run.name)}`"
+    return f"continue it with `gesture-maker train --resume {shlex.quote(run.call)}`"
 
 
 def write_csv(path: Path, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:

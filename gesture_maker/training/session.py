@@ -97,7 +97,7 @@ def start(
     check_settings(settings)
     independent = {key: value for key, value in settings.items() if key != "class_weights"}  # it names classes
     confidence = make_recipe(recipe, independent, _ANY_NUMBER_OF_HANDS, []).min_detection_confidence
-    wanted = valid_run_name(name if name else free_run_name(dataset.resolve().name, runs))
+    wanted = valid_run_name(name if name is not None else free_run_name(dataset.resolve().name, runs))
     refuse_existing((runs or RUNS) / wanted)
     check_writable(runs)
     files = embedder_files(embedder, assets)
