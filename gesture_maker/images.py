@@ -46,21 +46,6 @@ def not_an_image_reason(name: str | Path) -> str:
     return "not an image"
 
 
-def image_size(source: Path | bytes, name: str = "") -> tuple[int, int]:
-    """Return (width, height) in pixels from the header, before any rotation, without decoding.
-
-    Raises UnreadableImage when it is no image, is empty, or has more than `MAX_PIXELS`.
-    """
-    name = name or (str(source) if isinstance(source, Path) else "image")
-    try:
-        with _open(source) as image:
-            return _checked_size(image, name)
-    except UnreadableImage:
-        raise
-    except Exception as error:
-        raise UnreadableImage(name, _reason(source, error)) from error
-
-
 def read_image(source: Path | bytes, name: str = "") -> Pixels:
     """Return the photo as uint8 [height, width, 3] RGB, rotated as its EXIF orientation says.
 

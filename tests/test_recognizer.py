@@ -17,7 +17,7 @@ from gesture_maker.bundle.task import TaskBundle, read_task, write_task
 from gesture_maker.embedders.builtin import tflite_bytes
 from gesture_maker.errors import BundleError, ConfigError, UnreadableImage
 from gesture_maker.landmarks.detector import HandDetector
-from gesture_maker.recognition.recognizer import Recognition, RecognizedHand, Recognizer, custom_labels
+from gesture_maker.recognition.recognizer import Recognition, RecognizedHand, Recognizer
 
 PHOTO = drawn("four")[0]
 
@@ -69,8 +69,6 @@ def test_a_bundle_without_a_custom_head_has_googles_gestures(shared: Path) -> No
         assert recognizer.labels == []
         (hand,) = recognizer.recognize(drawn("thumbs_up", 1)[0]).hands
         assert (hand.gesture, hand.canned) == ("Thumb_Up", True)
-    with pytest.raises(BundleError, match="no custom gesture classifier"):
-        custom_labels(parts)
 
 
 def test_files_and_pixels_get_the_same_answer(tmp_path: Path, silent: bytes) -> None:

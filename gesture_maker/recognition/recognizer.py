@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gesture_maker.bundle.task import TaskBundle, labels_of, read_task, write_task
+from gesture_maker.bundle.task import labels_of, read_task, write_task
 from gesture_maker.dataset.names import NONE, class_of_bundle_label
 from gesture_maker.embedders.builtin import silent_canned_classifier_bytes
 from gesture_maker.errors import BundleError, ConfigError
@@ -154,13 +154,6 @@ class Recognizer:
         result = self._recognizer.recognize(image)
         self._seconds = time.perf_counter() - start
         return result
-
-
-def custom_labels(bundle: TaskBundle) -> list[str]:
-    """Return the labels of a bundle's custom classifier. Raises BundleError when it has none."""
-    if bundle.custom_gesture_classifier is None:
-        raise BundleError("The bundle has no custom gesture classifier: export one with `gesture-maker export RUN`.")
-    return labels_of(bundle.custom_gesture_classifier)
 
 
 def _loadable(bundle: Path | str | bytes, canned: bool) -> tuple[bytes, list[str]]:

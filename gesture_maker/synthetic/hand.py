@@ -15,10 +15,6 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 
-FINGERS = ("index", "middle", "ring", "pinky")
-FINGER_ANGLES = ("abduction", "mcp", "pip", "dip")
-THUMB_ANGLES = ("radial", "palmar", "pronation", "mcp", "ip")
-WRIST_ANGLES = ("flexion", "deviation")
 
 # Degrees, flexion positive. American Academy of Orthopaedic Surgeons, "Joint Motion: Method of Measuring and Recording":
 # fingers MCP 0-90 (hyperextension to 45, of which a gesture uses little), PIP 0-100, DIP 0-90; thumb MCP 0-50, IP 0-80,
