@@ -10,7 +10,7 @@ import pytest
 from hands import bad_photos, drawn, points, same_answer, save_photo, sizes
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from gesture_maker.images import MIN_SIDE, Pixels
 from gesture_maker.landmarks.detector import HandDetector, detection_key
@@ -330,3 +330,19 @@ def test_a_defect_in_the_search_also_keeps_what_was_found(
     with pytest.raises(RuntimeError, match="out of luck"):
         find_hands(photos, LandmarkTable.open(place), workers=1)
     assert len(LandmarkTable.open(place)) >= 1
+
+
+def test_looking_in_a_mirror_is_looking_at_the_mirror_image(tmp_path: Path, photos: list[Path]) -> None:
+    mirrored = []
+    for path in photos:
+        with Image.open(path) as image:
+            ImageOps.mirror(image).save(tmp_path / f"mirrored_{path.name}")
+        mirrored.append(tmp_path / f"mirrored_{path.name}")
+    table = LandmarkTable.open(tmp_path / "landmarks.parquet")
+    plain = find_hands(photos, table)
+    in_mirror = find_hands(photos, table, mirrored=True)
+    expected = find_hands(mirrored)
+    assert all(same_answer(a.answer, b.answer) for a, b in zip(in_mirror, expected, strict=True))
+    assert len(table) == 2 * len(photos)  # neither is taken for the other
+    again = find_hands(photos, LandmarkTable.open(tmp_path / "landmarks.parquet"))
+    assert all(same_answer(a.answer, b.answer) for a, b in zip(plain, again, strict=True))

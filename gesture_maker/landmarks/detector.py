@@ -92,7 +92,9 @@ def probability_of_right(category: Any) -> float:
 
 
 def detection_key(
-    min_detection_confidence: float = MIN_DETECTION_CONFIDENCE, views: tuple[float, ...] = BORDERED_VIEWS
+    min_detection_confidence: float = MIN_DETECTION_CONFIDENCE,
+    views: tuple[float, ...] = BORDERED_VIEWS,
+    mirrored: bool = False,
 ) -> str:
     """Return a short key of everything that decides which landmarks a photo gets, besides its pixels."""
     parts = (
@@ -100,4 +102,4 @@ def detection_key(
         asset_bytes("hand_landmarks_detector"),
         repr((float(min_detection_confidence), tuple(map(float, views)))).encode(),
     )
-    return sha256_of(b"".join(sha256_of(part).encode() for part in parts))[:16]
+    return sha256_of(b"".join(sha256_of(part).encode() for part in parts))[:16] + ("-mirrored" if mirrored else "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,15 +26,17 @@ _FINGER_COLOURS = (
 TILE = 150  # pixels, the side of one photo on the contact sheet
 PER_CLASS = 8
 LONGEST_NAME = 60  # letters of a class's name beside its note
+CAPTION, CAPTION_SIZES = 34, (13, 11)  # pixels: the height of both lines, and their fonts
 NAME_SHARE = 0.7  # of the sheet's width at most for the name: the rest is for the note
 
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """One photo for the contact sheet, with its hand or None."""
+    """One photo for the contact sheet, with its hand or None, and up to two lines to be written below it."""
 
     path: Path
     hand: Hand | None
+    caption: str = ""
 
 
 def draw_hand(pixels: Pixels, hand: Hand) -> Pixels:
@@ -62,10 +65,11 @@ def save_contact_sheet(examples: Mapping[str, Sequence[Example]], notes: Mapping
 
     head, gap = 30, 6
     width = PER_CLASS * (TILE + gap) + gap
-    sheet = Image.new("RGB", (width, max(1, len(examples)) * (TILE + gap + head) + gap), "white")
+    feet = [CAPTION if any(photo.caption for photo in photos) else 0 for photos in examples.values()]
+    sheet = Image.new("RGB", (width, max(1, len(examples)) * (TILE + gap + head) + sum(feet) + gap), "white")
     pen = ImageDraw.Draw(sheet)
     for row, (label, photos) in enumerate(examples.items()):
-        top = row * (TILE + gap + head) + gap
+        top = row * (TILE + gap + head) + sum(feet[:row]) + gap
         font = ImageFont.truetype(font_file(label), 17)
         longest, name, note = LONGEST_NAME, readable(label, LONGEST_NAME), notes.get(label, "")
         while pen.textlength(name, font=font) > NAME_SHARE * width:
@@ -83,8 +87,23 @@ def save_contact_sheet(examples: Mapping[str, Sequence[Example]], notes: Mapping
                 pen.rectangle(
                     (left, top + head - gap, left + TILE - 1, top + head - gap + TILE - 1), outline="red", width=3
                 )
+            if example.caption:
+                _write_caption(pen, example.caption, left, top + head - gap + TILE)
     with atomic_write(path) as temporary:
         sheet.save(temporary, format="PNG", optimize=True)
+
+
+def _write_caption(pen: Any, caption: str, left: int, top: int) -> None:
+    """Write up to two lines below a tile, cut to its width."""
+    from PIL import ImageFont
+
+    for number, line in enumerate(caption.splitlines()[:2]):
+        font = ImageFont.truetype(font_file(line), CAPTION_SIZES[number])
+        shown = next(
+            text for n in range(LONGEST_NAME, 0, -1) if pen.textlength(text := readable(line, n), font=font) <= TILE
+        )
+        colour = "black" if number == 0 else "#6b7280"
+        pen.text((left, top + CAPTION * (number + 0.5) / 2), shown, fill=colour, font=font, anchor="lm")
 
 
 def _tile(example: Example) -> Pixels:

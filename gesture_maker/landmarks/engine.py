@@ -41,18 +41,20 @@ def find_hands(
     min_detection_confidence: float = MIN_DETECTION_CONFIDENCE,
     workers: int | None = None,
     progress: Progress | None = None,
+    mirrored: bool = False,
 ) -> list[Seen]:
     """Return the hand, or the reason there is none, of each photo, in the order of `paths`.
 
     With a `table`, photos it knows are not looked at again, and it is saved now and then, at the end, and on Ctrl-C.
+    `mirrored`: look at the photos in a mirror, and return the hands there: the landmarker's idea of the other hand.
     """
-    key = detection_key(min_detection_confidence)
+    key = detection_key(min_detection_confidence, mirrored=mirrored)
     workers = workers or os.cpu_count() or 1
     found: dict[int, Seen] = {}
     with _Detectors(min_detection_confidence) as detectors:
 
         def one(index: int) -> tuple[int, Seen, bool]:
-            return index, *_look_at(paths[index], table, key, detectors)
+            return index, *_look_at(paths[index], table, key, detectors, mirrored)
 
         fresh = 0
         try:
@@ -73,7 +75,9 @@ def find_hands(
     return [found[index] for index in range(len(paths))]
 
 
-def _look_at(path: Path, table: LandmarkTable | None, key: str, detectors: _Detectors) -> tuple[Seen, bool]:
+def _look_at(
+    path: Path, table: LandmarkTable | None, key: str, detectors: _Detectors, mirrored: bool
+) -> tuple[Seen, bool]:
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -90,7 +94,7 @@ def _look_at(path: Path, table: LandmarkTable | None, key: str, detectors: _Dete
     if min(height, width) < MIN_SIDE:  # the landmarker finds a hand in such a photo, but not the one that is there
         return Seen(path, sha256, NoHand(f"{width}x{height} pixels are too few to show a hand")), True
     with detectors.borrowed() as detector:
-        return Seen(path, sha256, detector.find(pixels) or NOT_FOUND), True
+        return Seen(path, sha256, detector.find(pixels[:, ::-1] if mirrored else pixels) or NOT_FOUND), True
 
 
 class _Detectors:

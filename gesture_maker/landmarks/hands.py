@@ -77,6 +77,22 @@ class EmbedderInputs:
         """Return the hands at `indices` (or where a boolean mask is true)."""
         return EmbedderInputs(self.hand[indices], self.handedness[indices], self.world_hand[indices])  # type: ignore[index]
 
+    def joined(self, *others: EmbedderInputs) -> EmbedderInputs:
+        """Return these hands and then the others."""
+        every = (self, *others)
+        return EmbedderInputs(
+            np.concatenate([one.hand for one in every]),
+            np.concatenate([one.handedness for one in every]),
+            np.concatenate([one.world_hand for one in every]),
+        )
+
+    def replaced(self, indices: list[int], others: EmbedderInputs) -> EmbedderInputs:
+        """Return these hands with `others` in the places `indices`."""
+        result = EmbedderInputs(self.hand.copy(), self.handedness.copy(), self.world_hand.copy())
+        result.hand[indices], result.handedness[indices] = others.hand, others.handedness
+        result.world_hand[indices] = others.world_hand
+        return result
+
 
 def embedder_inputs(hands: list[Hand]) -> EmbedderInputs:
     """Return what GestureRecognizer computes from these hands before its embedder.
