@@ -5,6 +5,7 @@
     gesture_maker.collect(["photos"], "datasets/rps")
     print(gesture_maker.check("rps").findings)
     training = gesture_maker.train("rps", name="first")
+    print(gesture_maker.diagnose("first").advice)
     bundle = gesture_maker.export("first").bundle
     print(gesture_maker.evaluate("first").metrics.accuracy)
     with gesture_maker.Recognizer(bundle) as recognizer:
@@ -27,13 +28,14 @@ if TYPE_CHECKING:
     from gesture_maker.errors import GestureMakerError
     from gesture_maker.evaluation.evaluate import evaluate
     from gesture_maker.recognition.recognizer import Recognizer
-    from gesture_maker.steps import check, resume, train
+    from gesture_maker.steps import check, diagnose, resume, train
 
 _HOMES = {
     "GestureMakerError": "gesture_maker.errors",
     "Recognizer": "gesture_maker.recognition.recognizer",
     "check": "gesture_maker.steps",
     "collect": "gesture_maker.dataset.collecting",
+    "diagnose": "gesture_maker.steps",
     "evaluate": "gesture_maker.evaluation.evaluate",
     "export": "gesture_maker.bundle.export",
     "rename": "gesture_maker.dataset.renaming",
@@ -46,6 +48,7 @@ __all__ = [
     "Recognizer",
     "check",
     "collect",
+    "diagnose",
     "evaluate",
     "export",
     "rename",

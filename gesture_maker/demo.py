@@ -53,7 +53,9 @@ def run_demo(
     dataset, test_dataset = DATASETS / f"demo{suffix}", DATASETS / f"demo_other_people{suffix}"
     for folder, drawn in ((dataset, people), (test_dataset, test_people)):
         draw_dataset(folder, DEMO_CLASSES, drawn, per_person, seed, _stage(progress, f"Drawing {folder.name}"))
-    training = train(dataset, name=name or free_run_name("demo"), seed=seed, settings=settings, progress=progress)
+    # No estimate: what people not trained on get is measured below, and five more trainings would take half a minute.
+    name = name or free_run_name("demo")
+    training = train(dataset, name=name, seed=seed, estimate=False, settings=settings, progress=progress)
     exported = export(training.run.path)
     evaluation = evaluate(training.run.path, test_dataset, progress=_stage(progress, "recognizing"))
     return Demo(dataset, test_dataset, training, exported, evaluation)

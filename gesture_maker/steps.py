@@ -5,26 +5,38 @@ Each room does its own part; only this module knows several of them.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from gesture_maker.dataset.checking import Check, PhotoFacts, find_problems
 from gesture_maker.dataset.folder import find_dataset, load_dataset
-from gesture_maker.dataset.splitting import DEFAULT_SHARES, PARTS
+from gesture_maker.dataset.splitting import PARTS
+from gesture_maker.evaluation.advice import advice
+from gesture_maker.evaluation.diagnose import Diagnosis, calibrated, class_lines, find_confusions, find_suspects
+from gesture_maker.evaluation.diagnosis_picture import save_picture
+from gesture_maker.evaluation.estimate import (
+    Estimate,
+    estimate_from_cross_validation,
+    estimate_from_test,
+    no_estimate,
+)
 from gesture_maker.evaluation.metrics import Metrics, measure
 from gesture_maker.evaluation.plots import save_confusion_matrix, save_curves
 from gesture_maker.files import write_json
 from gesture_maker.landmarks.detector import MIN_DETECTION_CONFIDENCE
 from gesture_maker.landmarks.drawing import PER_CLASS, Example, save_contact_sheet
 from gesture_maker.landmarks.engine import Progress, find_hands
-from gesture_maker.landmarks.hands import Hand
+from gesture_maker.landmarks.hands import Floats, Hand
 from gesture_maker.landmarks.table import LandmarkTable, table_path
 from gesture_maker.training import session
-from gesture_maker.training.run import Run
+from gesture_maker.training.crossvalidate import known_group, own_hands
+from gesture_maker.training.run import Run, load_finished_run
 from gesture_maker.training.session import StageProgress
 
 
@@ -32,12 +44,14 @@ from gesture_maker.training.session import StageProgress
 class Training:
     """A finished training.
 
-    `metrics` has the head's numbers for the parts train, validation and test (without photos in which no hand was found;
-    `evaluate` counts those). `unused`: photos that show no usable hand, as (file, reason); None after a resume.
+    `metrics` has the head's numbers for the parts train, validation and test, and for "cross_validation" where there was one
+    (without photos in which no hand was found; `evaluate` counts those). `estimate`: how well it will do for other people, by
+    cross-validation or else by the test part; None without either. `unused`: photos that show no usable hand, as (file, reason); None after a resume.
     """
 
     run: Run
     metrics: dict[str, Metrics]
+    estimate: Estimate | None
     unused: tuple[tuple[Path, str], ...] | None
     warnings: tuple[str, ...]
 
@@ -83,9 +97,10 @@ def train(
     embedder: str = "builtin",
     recipe: str = "auto",
     seed: int = 0,
-    shares: tuple[int, int, int] = DEFAULT_SHARES,
+    shares: tuple[int, int, int] | None = None,
     test: str | Path | None = None,
     group_by: str | None = None,
+    estimate: bool | None = None,
     settings: Mapping[str, Any] | None = None,
     assets: Path | None = None,
     runs: Path | None = None,
@@ -95,8 +110,10 @@ def train(
 
     `dataset`: a folder, or a name under `datasets/`; it needs a class `none`. `name`: of the run, by default the dataset's.
     `embedder`: "builtin" or "mediapipe" (Google's). `recipe`: "auto" or "stock" (Model Maker's defaults). `shares`: percent
-    for train, validation and test. `test`: a folder that is the whole test part. `group_by`: a regular expression on file
-    names; photos with the same match are never split. `settings`: Model Maker's HParams and ModelOptions by name, and
+    for train, validation and test; by default (80, 10, 10), and with fewer than 400 usable hands and the recipe "auto" all are
+    trained on. `test`: a folder that is the whole test part. `group_by`: a regular expression on file names; photos with
+    the same match are never split. `estimate`: whether to estimate the accuracy by cross-validation, which costs five more
+    trainings; by default where the test part has fewer than 50 hands, with the recipe "auto". `settings`: Model Maker's HParams and ModelOptions by name, and
     `min_detection_confidence`. `assets`: where Google's files are looked for first. `runs`: in place of `exported_models`.
     Raises a GestureMakerError for anything that cannot be trained; an interrupted training can be taken up by `resume`.
     """
@@ -109,6 +126,7 @@ def train(
         shares=shares,
         test=find_dataset(test) if test else None,
         group_by=group_by,
+        estimate=estimate,
         settings=settings,
         assets=assets,
         runs=runs,
@@ -128,30 +146,101 @@ def resume(
     return _documented(session.resume(run, runs, assets, progress))
 
 
+DIAGNOSIS = "diagnose.png"
+
+
+def diagnose(
+    run: str | Path,
+    *,
+    out: Path | None = None,
+    runs: Path | None = None,
+    assets: Path | None = None,
+    progress: StageProgress | None = None,
+) -> Diagnosis:
+    """Say which classes of a run's photos are confused and by whom, which look mislabelled, and what to photograph next.
+
+    By cross-validation, which is made now where the run has none (five trainings), and kept. `out`: the file of the picture,
+    by default `diagnose.png` in the run. Raises RunError for a run that is not finished, damaged, or of an older version.
+    """
+    finished = load_finished_run(run, runs)
+    found = session.cross_validation_of(finished, assets, progress)
+    own, rows = own_hands(finished), finished.split()
+    labels, classes = finished.labels, own.embedded.classes
+    groups = [known_group(row) for row in own.rows]
+    lines = class_lines(labels, classes, groups, found)
+    if finished.description.get("test_dataset"):
+        rows = [row for row in rows if row.part != "test"]
+    if found is None:
+        tips = advice(lines, (), (), own.hands, classes, rows)
+        return Diagnosis(finished.path, lines, (), (), tips, no_estimate(groups).sentences)
+    temperature = finished.description.get("calibration", {}).get("temperature", 1.0)
+    scores = calibrated(found.scores, temperature)
+    confusions, suspects = find_confusions(found, scores, labels), find_suspects(found, scores, labels)
+    picture = out or finished.path / DIAGNOSIS
+    looking = functools.partial(progress, "landmarks") if progress else None
+    missing = save_picture(finished, found, scores, confusions, suspects, picture, looking)
+    return Diagnosis(
+        finished.path,
+        lines,
+        confusions,
+        suspects,
+        advice(lines, confusions, suspects, own.hands, classes, rows),
+        estimate_from_cross_validation(found, labels).sentences,
+        picture,
+        missing,
+    )
+
+
 def _documented(done: session.Session) -> Training:
     with session.told_how_to_resume(done.run):
         return _written(done)
 
 
 def _written(done: session.Session) -> Training:
-    run, labels = done.run, done.run.labels
-    metrics: dict[str, Metrics] = {}
-    for part in PARTS:
-        scored = done.scored[part]
-        truth = [labels[index] for index in scored.classes]
-        answers = [labels[index] for index in np.argmax(scored.scores, axis=1)] if len(truth) else []
-        metrics[part] = measure(truth, answers, labels)
-    write_json(run.path / "metrics.json", {part: values.as_dict() for part, values in metrics.items()})
+    run = done.run
+    metrics = {part: _measured(done.scored[part].scores, done.scored[part].classes, run.labels) for part in PARTS}
+    found = done.cross_validation
+    if found is not None:
+        metrics["cross_validation"] = _measured(found.scores[found.tested], found.classes[found.tested], run.labels)
+    estimate = _estimated(done)
+    written = {part: values.as_dict() for part, values in metrics.items()}
+    write_json(run.path / "metrics.json", written | ({"estimate": estimate.as_dict()} if estimate else {}))
     save_curves(done.history, run.path / "curves.png")
-    shown = "test" if metrics["test"].photos else "validation"
+    shown = max(("test", "cross_validation", "validation", "train"), key=lambda name: _worth_showing(name, metrics))
     share = f"{metrics[shown].accuracy:.1%} of {metrics[shown].photos} hands right"
-    save_confusion_matrix(metrics[shown], run.path / "confusion_matrix.png", f"{run.name}, {shown} part: {share}")
+    what = "cross-validation" if shown == "cross_validation" else f"{shown} part"
+    save_confusion_matrix(metrics[shown], run.path / "confusion_matrix.png", f"{run.name}, {what}: {share}")
     unused = None
     if done.prepared is not None:
         photos = [(photo.image.path, photo.reason) for photo in done.prepared.unused]
         unused = (*photos, *done.prepared.ignored)
     run.finish()
-    return Training(run, metrics, unused, done.warnings)
+    return Training(run, metrics, estimate, unused, done.warnings)
+
+
+def _measured(scores: Floats, classes: npt.NDArray[np.int64], labels: list[str]) -> Metrics:
+    truth = [labels[index] for index in classes]
+    return measure(truth, [labels[index] for index in np.argmax(scores, axis=1)] if truth else [], labels)
+
+
+def _worth_showing(name: str, metrics: Mapping[str, Metrics]) -> tuple[int, int]:
+    """Return a number for each part that is larger the more its confusion matrix says about other people's hands."""
+    hands = metrics[name].photos if name in metrics else 0
+    if name in ("test", "cross_validation"):
+        return (3, hands) if hands else (0, 0)
+    return (2 if name == "validation" else 1, hands) if hands else (0, 0)
+
+
+def _estimated(done: session.Session) -> Estimate | None:
+    run, found, tested = done.run, done.cross_validation, done.scored["test"]
+    if found is not None:
+        return estimate_from_cross_validation(found, run.labels)
+    if len(tested.classes):
+        right = np.argmax(tested.scores, axis=1) == tested.classes
+        return estimate_from_test(right, [known_group(row) for row in run.rows_of_hands("test")])
+    if run.description.get("estimate"):
+        return no_estimate([known_group(row) for row in run.split() if not row.reason])
+    return None
 
 
 def _sheet_path(root: Path, table: Path) -> Path:

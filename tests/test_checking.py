@@ -7,16 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import QUICK, Cli
 from hands import bad_photos, drawn, drawn_dataset, save_photo
-from helpers import photo, run_cli, write
+from helpers import one_sentence_error, photo, run_cli, tree, write
 from PIL import Image
 
+import gesture_maker
 from gesture_maker.dataset.checking import Check, Finding, PhotoFacts, find_problems
 from gesture_maker.dataset.folder import ImageDataset, LabelledImage
-from gesture_maker.errors import DatasetError
+from gesture_maker.dataset.splitting import FEW
+from gesture_maker.embedders.builtin import embed
+from gesture_maker.errors import DatasetError, RunError
 from gesture_maker.landmarks.drawing import TILE, Example, draw_hand, save_contact_sheet
 from gesture_maker.landmarks.hands import Hand
 from gesture_maker.steps import check
+from gesture_maker.training.background import background_hands
+from gesture_maker.training.enrich import enriched
 
 ROOT = Path("data")
 
@@ -54,7 +60,7 @@ def test_a_good_dataset_has_no_findings() -> None:
 def test_no_class_none() -> None:
     (found,) = findings_of({"rock": usable(12, "r"), "ok": usable(12, "o")}).items()
     assert found == (
-        'There is no class "none": add a folder "none" with hands that make none of your gestures.',
+        'There is no class "none": add a folder "none" with hands that make none of your gestures; it may be empty.',
         "error",
     )
 
@@ -69,9 +75,30 @@ def test_an_empty_class() -> None:
     assert found == ('The class "ok" is empty: add photos to it, or remove its folder.', "error")
 
 
-@pytest.mark.parametrize(("count", "level"), [(0, "error"), (2, "error"), (3, "warning"), (9, "warning"), (10, None)])
-def test_few_usable_hands(count: int, level: str | None) -> None:
-    found = findings_of(GOOD | {"ok": [*usable(count, "o"), (False, "x")]})
+@pytest.mark.parametrize(
+    ("photos", "what"), [(0, "is empty"), (1, "has no usable hand in 1 photo"), (3, "in 3 photos")]
+)
+def test_a_none_without_hands_is_a_warning(photos: int, what: str) -> None:
+    dark = [(False, f"n{number}") for number in range(photos)]
+    found = findings_of({"none": dark, "rock": usable(12, "r")}, empty=() if photos else ("none",))
+    ((sentence, level),) = [item for item in found.items() if '"none"' in item[0]]
+    assert level == "warning"
+    assert f"{what}: the model learns from made-up hands alone" in sentence
+    assert set(found.values()) == {"warning"}
+
+
+# A small dataset is trained on as a whole, a larger one needs a hand of each class for each part of the split.
+@pytest.mark.parametrize(
+    ("others", "count", "level"),
+    [
+        *((12, 0, "error"), (12, 1, "warning"), (12, 9, "warning"), (12, 10, None)),
+        *((FEW, 0, "error"), (FEW, 2, "error"), (FEW, 3, "warning"), (FEW, 9, "warning"), (FEW, 10, None)),
+    ],
+)
+def test_few_usable_hands(others: int, count: int, level: str | None) -> None:
+    found = findings_of(
+        {"none": usable(12, "n"), "rock": usable(others, "r"), "ok": [*usable(count, "o"), (False, "x")]}
+    )
     about = [its for sentence, its in found.items() if '"ok"' in sentence]
     assert about == ([level] if level else [])
 
@@ -190,8 +217,64 @@ def test_empty_class_folders_make_no_contact_sheet(tmp_path: Path) -> None:
         (tmp_path / label).mkdir()
     result = check(tmp_path)
     assert result.contact_sheet is None
-    assert len(result.errors) == 2
+    assert [(finding.level, '"rock" is empty' in finding.sentence) for finding in result.findings] == [
+        ("error", True),
+        ("warning", False),
+    ]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["none", "rock"]
+
+
+# A class none without a hand
+
+NO_NONE = ("none", "open_palm", "victory")
+
+
+@pytest.fixture(scope="module", params=["no photo", "no hand"])
+def without_none(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset whose class none has no photo, or two in which there is no hand; its landmarks are known."""
+    root = drawn_dataset(tmp_path_factory.mktemp("without_none") / "data", NO_NONE, 4)
+    for path in (root / "none").iterdir():
+        path.unlink()
+    for seed in range(2 if request.param == "no hand" else 0):
+        write(root / "none" / f"{seed}.jpg", photo(seed))
+    check(root)
+    return root
+
+
+def test_a_none_without_hands_can_be_trained_on_and_is_told(without_none: Path, tmp_path: Path, cli: Cli) -> None:
+    done = run_cli("check", without_none, "--out", tmp_path / "sheet.png", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (told,) = [line for line in done.stdout.splitlines() if "made-up hands alone" in line]
+    assert told.startswith("Warning: ")
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in QUICK.items()]
+    done = cli("train", without_none, "--name", "first", *flags, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert told in done.stdout.splitlines()
+    done = cli("export", "first", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Labels: None, open_palm, victory" in done.stdout
+    with gesture_maker.Recognizer(tmp_path / "exported_models/first/gesture_recognizer.task") as recognizer:
+        found = [recognizer.recognize(path).best for path in sorted((without_none / "victory").iterdir())]
+    assert "victory" in {hand.gesture for hand in found if hand}
+
+
+@pytest.mark.parametrize("flag", ["--no-background", "--recipe=stock"])
+def test_bad_input_a_none_without_hands_and_without_background(
+    flag: str, without_none: Path, tmp_path: Path, cli: Cli
+) -> None:
+    before = tree(tmp_path)
+    message = one_sentence_error(cli("train", without_none, flag, cwd=tmp_path))
+    assert '"none"' in message
+    assert "--no-background" in message or "No hand was found" in message
+    assert tree(tmp_path) == before
+
+
+def test_a_none_without_hands_needs_some_that_are_made_up() -> None:
+    hands, classes = background_hands(4, seed=0), np.array([1, 1, 2, 2], np.int64)
+    with pytest.raises(RunError, match='"none" has no hand to train on'):
+        enriched(hands, classes, list(NO_NONE), embed, variants=2, background=0, seed=0)
+    found = enriched(hands, classes, list(NO_NONE), embed, variants=2, background=50, seed=0)
+    assert (found.classes == 0).any()
 
 
 # The contact sheet

@@ -13,7 +13,7 @@ from gesture_maker.embedders.builtin import FEATURES, embed
 from gesture_maker.landmarks.hands import EmbedderInputs
 from gesture_maker.training import background, calibrate
 from gesture_maker.training.augment import Augmentation, augmented, mirrored
-from gesture_maker.training.enrich import enriched
+from gesture_maker.training.enrich import MIN_VARIANTS, enriched
 from gesture_maker.training.model_maker import LabelledEmbeddings, TrainedHead, train_head
 from gesture_maker.training.recipe import HParams, ModelOptions
 
@@ -120,7 +120,7 @@ def test_exchanged_fingers_keep_their_bones() -> None:
 
 def test_enriched_hands_have_the_right_classes_and_are_the_same_again() -> None:
     hands, classes = some_hands(12), np.arange(12, dtype=np.int64) % 4
-    first, second = (enriched(hands, classes, LABELS, embed, variants=5, background=60, seed=9) for _ in range(2))
+    first, second = (enriched(hands, classes, LABELS, embed, variants=60, background=60, seed=9) for _ in range(2))
     np.testing.assert_array_equal(first.embeddings, second.embeddings)
     np.testing.assert_array_equal(first.classes[:12], classes)
     np.testing.assert_array_equal(first.classes[12:72], np.repeat(classes, 5))
@@ -128,6 +128,18 @@ def test_enriched_hands_have_the_right_classes_and_are_the_same_again() -> None:
     np.testing.assert_array_equal(first.embeddings[:12], embed(hands))
     plain = enriched(hands, classes, LABELS, embed, variants=0, background=0, seed=9)
     np.testing.assert_array_equal(plain.embeddings, embed(hands))
+
+
+@settings(max_examples=15)
+@given(st.lists(st.integers(1, 40), min_size=2, max_size=4), st.integers(1, 400), st.integers(1, 2))
+def test_every_class_gets_as_many_variants(counts: list[int], variants: int, looks: int) -> None:
+    classes = np.repeat(np.arange(len(counts)), counts)
+    hands = some_hands(len(classes))
+    found = enriched(hands, classes, LABELS, embed, variants=variants, background=0, seed=1, looks=looks)
+    added = np.bincount(found.classes[len(classes) :])
+    wanted = variants * looks / len(counts)
+    for count, one in zip(counts, added, strict=True):
+        assert max(wanted, MIN_VARIANTS * count) <= one < max(wanted + count, MIN_VARIANTS * count + 1)
 
 
 # Folded into the head
@@ -151,7 +163,7 @@ def head(data: LabelledEmbeddings, tmp_path: Path) -> TrainedHead:
 
 def test_the_folded_head_gives_what_temperature_and_margin_say(head: TrainedHead, data: LabelledEmbeddings) -> None:
     before = head.scores(data.embeddings)
-    found = calibrate.calibrate(head, data.embeddings, data.classes, none=0)
+    found = calibrate.calibrate(head, before, data.classes, none=0, cautious=True)
     logits = np.log(before) / found.temperature
     logits[:, 0] += found.margin
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -161,9 +173,10 @@ def test_the_folded_head_gives_what_temperature_and_margin_say(head: TrainedHead
 
 def test_few_validation_hands_set_no_margin(head: TrainedHead, data: LabelledEmbeddings) -> None:
     few = calibrate.ENOUGH - 1
-    found = calibrate.calibrate(head, data.embeddings[:few], data.classes[:few], none=0)
+    scores = head.scores(data.embeddings)
+    found = calibrate.calibrate(head, scores[:few], data.classes[:few], none=0, cautious=True)
     assert found.margin == 0
-    none_at_all = calibrate.calibrate(head, data.embeddings[:0], data.classes[:0], none=0)
+    none_at_all = calibrate.calibrate(head, scores[:0], data.classes[:0], none=0, cautious=True)
     assert none_at_all.temperature == pytest.approx(calibrate.PRIOR_TEMPERATURE, rel=0.05)
 
 
@@ -175,3 +188,13 @@ def test_the_temperature_of_many_hands_is_found(true_temperature: float) -> None
     classes = (rng.random((len(logits), 1)) > chances.cumsum(axis=1)).sum(axis=1).clip(0, 4)
     shown = (logits * true_temperature).astype(np.float32)
     assert calibrate.best_temperature(shown, classes) == pytest.approx(true_temperature, rel=0.08)
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 99), st.floats(0.3, 2.0), st.floats(0.0, 3.0))
+def test_scores_are_calibrated_as_the_folded_head_would(seed: int, temperature: float, margin: float) -> None:
+    logits = np.random.default_rng(seed).normal(0, 3, (20, 4))
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    found = calibrate.calibrated(shares.astype(np.float32), calibrate.Calibration(temperature, margin), none=1)
+    expected = np.exp(logits / temperature + margin * np.eye(4)[1])
+    np.testing.assert_allclose(found, expected / expected.sum(axis=1, keepdims=True), atol=1e-4)

@@ -11,14 +11,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import CLASSES, Cli
+from conftest import CLASSES, SPLIT_FLAGS, Cli
 from helpers import one_sentence_error, tree, write
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gesture_maker.errors import ConfigError
+from gesture_maker.errors import ConfigError, RunError
+from gesture_maker.training import model_maker
 from gesture_maker.training.config import TrainConfig
-from gesture_maker.training.model_maker import LabelledEmbeddings, load_model_maker, train_head
+from gesture_maker.training.model_maker import CHECKPOINT, LabelledEmbeddings, load_model_maker, train_head
 from gesture_maker.training.recipe import SETTINGS, HParams, ModelOptions, make_recipe, read_config
 
 LABELS = ["none", "a", "b"]
@@ -51,7 +52,7 @@ def test_stock_is_what_model_maker_does_when_nothing_is_said() -> None:
 def test_every_setting_of_model_maker_is_a_setting_and_a_flag(cli: Cli, tmp_path: Path) -> None:
     model_maker = load_model_maker()
     theirs = {*defaults(model_maker.HParams), *defaults(model_maker.ModelOptions), "min_detection_confidence"}
-    assert set(SETTINGS) == theirs | {"augment", "background"}
+    assert set(SETTINGS) == theirs | {"augment", "background", "mirror"}
     text = cli("train", "--help", cwd=tmp_path).stdout
     for name in SETTINGS:
         assert f"--{name.replace('_', '-')}" in text
@@ -62,18 +63,23 @@ def test_every_setting_of_model_maker_is_a_setting_and_a_flag(cli: Cli, tmp_path
 EVERY = {
     "learning_rate": 0.01, "batch_size": 7, "epochs": 2, "steps_per_epoch": 3, "class_weights": {"none": 2, "victory": 0.5},
     "shuffle": False, "repeat": True, "lr_decay": 0.5, "gamma": 1.5, "dropout_rate": 0.2, "layer_widths": [6, 5],
-    "min_detection_confidence": 0.4, "augment": False, "background": True,
+    "min_detection_confidence": 0.4, "augment": False, "background": True, "mirror": False,
 }  # fmt: skip
 FLAGS = [
     "--learning-rate", "0.01", "--batch-size", "7", "--epochs", "2", "--steps-per-epoch", "3", "--class-weights",
     "none=2,victory=0.5", "--no-shuffle", "--repeat", "--lr-decay", "0.5", "--gamma", "1.5", "--dropout-rate", "0.2",
     "--layer-widths", "6,5", "--min-detection-confidence", "0.4", "--no-augment", "--background",
+    "--no-mirror",
 ]  # fmt: skip
 
 
 def recorded(run: Path) -> dict[str, Any]:
     settings = json.loads((run / "run.json").read_text())["settings"]
-    ours = {"augment": settings["variants"] > 0, "background": settings["background"] > 0}
+    ours = {
+        "augment": settings["variants"] > 0,
+        "background": settings["background"] > 0,
+        "mirror": settings["mirror"],
+    }
     confidence = {"min_detection_confidence": settings["min_detection_confidence"]}
     return settings["hparams"] | settings["model_options"] | confidence | ours
 
@@ -117,6 +123,7 @@ BAD_CONFIGS = {
     "a list": ("- epochs", "has to hold lines such as"),
     "text": ("epochs", "has to hold lines such as"),
     "bad split": ("split: [80, 20]", 'The split "80,20"'),
+    "text for a truth": ("estimate: maybe", "estimate is 'maybe', but has to be true or false"),
     "an object": ("!!python/object/apply:os.system ['true']", "cannot be read as YAML"),
 }
 
@@ -191,6 +198,59 @@ def test_any_file_is_a_mapping_or_an_explained_error(content: bytes | str) -> No
 # And into Model Maker
 
 
+@pytest.mark.parametrize("validated", [True, False])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"batch_size": 7, "epochs": 3},  # 40 hands: five batches
+        {"batch_size": 7, "epochs": 3, "steps_per_epoch": 2},
+        {"batch_size": 7, "epochs": 2, "steps_per_epoch": 20, "repeat": True, "shuffle": True},
+        {
+            "batch_size": 7,
+            "epochs": 2,
+            "steps_per_epoch": 20,
+            "repeat": True,
+            "class_weights": {0: 1.0, 1: 2.0, 2: 0.5},
+        },
+    ],
+)
+def test_many_steps_at_once_are_the_same_steps(
+    settings: dict[str, Any], validated: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for at_once in (1, 3, 100):
+        monkeypatch.setattr(model_maker, "STEPS_AT_ONCE", at_once)
+        validation = points(20, 1) if validated else None
+        head, history = train_head(
+            points(40, 0), validation, LABELS, HParams(**settings), ModelOptions(), 0, tmp_path / str(at_once)
+        )
+        found.append((int(head.model.optimizer.iterations), history, head.model.get_weights()))
+    for steps, history, weights in found[1:]:
+        assert (steps, history) == found[0][:2]
+        assert all(np.array_equal(*pair) for pair in zip(weights, found[0][2], strict=True))
+
+
+def test_without_a_validation_part_the_last_epoch_is_kept(tmp_path: Path) -> None:
+    """Which is, with one, what the checkpoint of its last epoch holds."""
+    hparams = HParams(learning_rate=0.1, batch_size=8, epochs=6, lr_decay=1.0)
+
+    def stop(epoch: int, _: object) -> None:
+        if epoch == hparams.epochs:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_head(points(40, 0), points(20, 1), LABELS, hparams, ModelOptions(), 0, tmp_path, on_epoch=stop)
+    with np.load(tmp_path / CHECKPOINT) as arrays:
+        last = [arrays[f"now{index}"] for index in range(6)]
+        assert any((arrays[f"best{index}"] != last[index]).any() for index in range(6))
+    for validation in (None, points(0, 1)):
+        head, history = train_head(points(40, 0), validation, LABELS, hparams, ModelOptions(), 0, tmp_path / "b")
+        assert [set(row) for row in history] == [{"epoch", "loss", "accuracy", "learning_rate"}] * hparams.epochs
+        assert all(np.array_equal(*pair) for pair in zip(head.model.get_weights(), last, strict=True))
+    with pytest.raises(RunError, match=r"\(loss nan after epoch 1\): lower --learning-rate"):
+        train_head(points(40, 0), None, LABELS, HParams(learning_rate=1e38), ModelOptions(), 0, tmp_path / "c")
+
+
 def points(count: int, seed: int) -> LabelledEmbeddings:
     """Return embeddings of three classes that lie in different directions."""
     rng = np.random.default_rng(seed)
@@ -240,7 +300,7 @@ def test_without_repeat_an_epoch_is_all_hands_once(
 
 
 def test_auto_without_repeat_trains_all_epochs(drawn: Path, tmp_path: Path, cli: Cli) -> None:
-    done = cli("train", drawn, "--no-repeat", "--epochs", "2", "--name", "a", cwd=tmp_path)
+    done = cli("train", drawn, "--no-repeat", "--epochs", "2", "--name", "a", *SPLIT_FLAGS, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert len((tmp_path / "exported_models/a/history.csv").read_text().splitlines()) == 3
 
@@ -251,6 +311,6 @@ def test_stock_recipe_trains(drawn: Path, tmp_path: Path, cli: Cli) -> None:
     stock = (
         defaults(HParams)
         | defaults(ModelOptions)
-        | {"min_detection_confidence": 0.7, "augment": False, "background": False}
+        | {"min_detection_confidence": 0.7, "augment": False, "background": False, "mirror": False}
     )
     assert recorded(tmp_path / "exported_models/a") == stock | {"epochs": 2, "layer_widths": []}

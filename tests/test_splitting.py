@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gesture_maker.dataset.splitting import DEFAULT_SHARES, PARTS, Split, parse_shares, split
+from gesture_maker.dataset.splitting import ALL, DEFAULT_SHARES, FEW, PARTS, Split, default_shares, parse_shares, split
 from gesture_maker.errors import ConfigError, DatasetError
 
 labels = st.sampled_from(["none", "rock", "paper", "scissors"])
@@ -173,7 +173,19 @@ def test_a_class_that_only_the_smaller_of_two_groups_has_is_trained_on() -> None
     assert result.warnings
 
 
+@given(photos, seeds)
+def test_all_are_trained_on_when_that_is_wanted(some: list[tuple[str, str | None]], seed: int) -> None:
+    assert split_of(some, ALL, seed) == Split(("train",) * len(some))
+    assert split_of(some[:1], ALL, seed).parts == ("train",) * len(some[:1])
+
+
 # The shares
+
+
+def test_few_hands_are_not_split_unless_asked_for() -> None:
+    assert {default_shares(hands) for hands in (1, 3, FEW - 1)} == {ALL}
+    assert {default_shares(hands) for hands in (FEW, 10_000)} == {DEFAULT_SHARES}
+    assert parse_shares("100,0,0") == ALL
 
 
 @given(shares)
@@ -196,6 +208,7 @@ def test_shares_are_read_as_they_are_written(wanted: tuple[int, int, int]) -> No
         "110,-5,-5",
         "0,50,50",
         "90,0,10",
+        "99,0,1",
     ],
 )
 def test_bad_input_shares(text: str) -> None:
@@ -210,4 +223,4 @@ def test_bad_input_any_text_as_shares(text: str) -> None:
     except ConfigError:
         return
     assert sum(found) == 100
-    assert min(found[:2]) > 0
+    assert min(found[:2]) > 0 or found == ALL

@@ -16,7 +16,12 @@ def demo(
     from gesture_maker.cli.progress import stage_progress
     from gesture_maker.demo import run_demo
 
-    titles = {"landmarks": "Looking for hands", "training": "Training", "recognizing": "Recognizing"}
+    titles = {
+        "landmarks": "Looking for hands",
+        "cross-validation": "Cross-validating",
+        "training": "Training",
+        "recognizing": "Recognizing",
+    }
     with stage_progress(titles) as progress:
         made = run_demo(seed, name, progress)
     used = sum(made.training.run.description["hands"].values())

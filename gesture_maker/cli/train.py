@@ -32,15 +32,28 @@ def train(
         None, "--seed", help="Equal data, settings and seed give equal bytes, unless resumed (default: 0)."
     ),
     split: str | None = typer.Option(
-        None, "--split", metavar="T,V,T", help="Percent for train, validation and test (default: 80,10,10)."
+        None,
+        "--split",
+        metavar="T,V,T",
+        help="Percent for train, validation and test (default: 80,10,10; 100,0,0 with fewer than 400 hands).",
     ),
     test: Path | None = typer.Option(None, "--test", metavar="DIR", help="Test on this folder instead of a split."),
     group_by: str | None = typer.Option(
         None, "--group-by", metavar="REGEX", help=r"Never split photos whose file names match alike, such as p\d+."
     ),
+    estimate: bool | None = typer.Option(
+        None,
+        "--estimate/--no-estimate",
+        help="Cross-validate, five more trainings (default: when the test part has fewer than 50 hands).",
+    ),
     config: Path | None = typer.Option(None, "--config", metavar="FILE", help="YAML of these options; flags win."),
     resume: str | None = typer.Option(None, "--resume", metavar="RUN", help="Continue an interrupted training."),
     assets: Path | None = typer.Option(None, "--assets", metavar="DIR", help="Folder of Google's TFLite files."),
+    mirror: bool | None = typer.Option(
+        None,
+        "--mirror/--no-mirror",
+        help="Look at each photo in a mirror too: the other hand (default with --recipe auto).",
+    ),
     augment: bool | None = typer.Option(
         None,
         "--augment/--no-augment",
@@ -120,6 +133,8 @@ def train(
         "split": split,
         "test": str(test) if test else None,
         "group_by": group_by,
+        "estimate": estimate,
+        "mirror": mirror,
         "augment": augment,
         "background": background,
         "learning_rate": learning_rate,
@@ -141,7 +156,8 @@ def train(
         raise typer.BadParameter(
             "it goes on with the settings the run began with: no other option.", param_hint="--resume"
         )
-    with stage_progress({"landmarks": "Looking for hands", "training": "Training"}) as progress:
+    titles = {"landmarks": "Looking for hands", "cross-validation": "Cross-validating", "training": "Training"}
+    with stage_progress(titles) as progress:
         if dataset is None:
             assert resume is not None
             result = steps.resume(resume, assets=assets, progress=progress)
@@ -168,7 +184,9 @@ def _print(result: Any) -> None:
         typer.echo(f"All {run.description['photos']} photos used.")
     for part, metrics in result.metrics.items():
         if metrics.photos:
-            typer.echo(f"{part:>10}: {metrics.accuracy:7.2%} of {metrics.photos} hands right")
+            typer.echo(f"{part.replace('_', '-'):>16}: {metrics.accuracy:7.2%} of {metrics.photos} hands right")
+    for sentence in result.estimate.sentences if result.estimate else ():
+        typer.echo(sentence)
     typer.echo(f"Run: {run.path} (settings, split, curves.png, confusion_matrix.png)")
     typer.echo(f"Next:  gesture-maker export {shlex.quote(run.call)}")
 

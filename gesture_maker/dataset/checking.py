@@ -13,13 +13,22 @@ from typing import Literal
 
 from gesture_maker.dataset.folder import ImageDataset
 from gesture_maker.dataset.names import NONE
-from gesture_maker.dataset.splitting import PARTS
+from gesture_maker.dataset.splitting import default_shares
 
 MIN_PER_CLASS = 10
-"""Fewer usable hands than this give a warning: the test part would hold one photo of the class."""
+"""Fewer usable hands than this give a warning: a test part would hold one photo of the class."""
 
 FEW_FOUND = 0.8
 """A class in which a hand is found in fewer photos than this gets a warning: something is wrong with how they are taken."""
+
+
+def empty_none(photos: int) -> str:
+    """Return what is to be known when the class `none` has no usable hand in its photos, if it has some at all."""
+    what = f"has no usable hand in {_count(photos, 'photo')}" if photos else "is empty"
+    return (
+        f'The class "none" {what}: the model learns from made-up hands alone what is no gesture; photos of relaxed hands, and of '
+        "hands on their way from one gesture to another, make it better."
+    )
 
 
 @dataclass(frozen=True)
@@ -88,23 +97,27 @@ def find_problems(
 
 def _about_classes(classes: Sequence[ClassCount]) -> list[Finding]:
     findings = []
+    needed = sum(share > 0 for share in default_shares(sum(line.usable for line in classes)))  # one for each part
     names = [line.label for line in classes]
     if NONE not in names:
-        sentence = 'There is no class "none": add a folder "none" with hands that make none of your gestures.'
+        sentence = (
+            'There is no class "none": add a folder "none" with hands that make none of your gestures; it may be empty.'
+        )
         findings.append(Finding("error", sentence))
     if len([name for name in names if name != NONE]) == 0:
         findings.append(Finding("error", "There is no gesture besides none: add a folder of photos for each gesture."))
     for line in classes:
         about = f'The class "{line.label}"'
-        if line.photos == 0:
+        if line.label == NONE and line.usable == 0:
+            findings.append(Finding("warning", empty_none(line.photos)))
+        elif line.photos == 0:
             findings.append(Finding("error", f"{about} is empty: add photos to it, or remove its folder."))
-        elif line.usable < len(PARTS):
+        elif line.usable < needed:
             what = f"has {_count(line.usable, 'usable hand')} of {_count(line.photos, 'photo')}"
-            findings.append(Finding("error", f"{about} {what}: training needs at least {len(PARTS)}, add photos."))
+            findings.append(Finding("error", f"{about} {what}: training needs at least {needed}, add photos."))
         elif line.usable < MIN_PER_CLASS:
-            findings.append(
-                Finding("warning", f"{about} has only {line.usable} usable hands: {MIN_PER_CLASS} or more are better.")
-            )
+            what = f"has only {_count(line.usable, 'usable hand')}"
+            findings.append(Finding("warning", f"{about} {what}: {MIN_PER_CLASS} or more are better."))
         elif line.usable < FEW_FOUND * line.photos:
             share = f"{line.usable} of {line.photos}"
             findings.append(Finding("warning", f"{about} shows a hand in only {share} photos: see which below."))

@@ -21,15 +21,19 @@ _BLUE, _ORANGE, _GREY = "#2563a8", "#d9822b", "#6b7280"
 
 
 def save_curves(history: Sequence[dict[str, float]], path: Path) -> None:
-    """Draw loss and accuracy of training and validation over the epochs, and mark the best epoch."""
+    """Draw loss and accuracy of the training over the epochs; with a validation part, its own and its best epoch too."""
     epochs = [row["epoch"] for row in history]
-    best = min(history, key=lambda row: math.inf if math.isnan(row["val_loss"]) else row["val_loss"])
+    parts = [("", "training", _BLUE)]
+    if "val_loss" in history[0]:
+        parts.append(("val_", "validation", _ORANGE))
     marker = "o" if len(epochs) == 1 else None  # one point makes no line
     figure, (left, right) = _figure(9, 3.6, columns=2)
     for axes, name, title in ((left, "loss", "Loss (focal)"), (right, "accuracy", "Accuracy")):
-        axes.plot(epochs, [row[name] for row in history], color=_BLUE, label="training", marker=marker)
-        axes.plot(epochs, [row[f"val_{name}"] for row in history], color=_ORANGE, label="validation", marker=marker)
-        axes.axvline(best["epoch"], color=_GREY, linestyle=":", label=f"best epoch ({best['epoch']:.0f})")
+        for prefix, part, colour in parts:
+            axes.plot(epochs, [row[f"{prefix}{name}"] for row in history], color=colour, label=part, marker=marker)
+        if len(parts) > 1:
+            best = min(history, key=lambda row: math.inf if math.isnan(row["val_loss"]) else row["val_loss"])
+            axes.axvline(best["epoch"], color=_GREY, linestyle=":", label=f"best epoch ({best['epoch']:.0f})")
         axes.set_title(title, loc="left")
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)

@@ -13,6 +13,8 @@ comes near a hand of the user's gestures is left out, by distance in the built-i
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from gesture_maker.embedders.builtin import FEATURES, embed
@@ -36,6 +38,7 @@ a gesture reaches. With 3 instead, people not trained on were recognized 0.958 i
 class, 0.976 instead of 0.981 from three."""
 
 
+@cache  # 0.8 s for 2000, the same for each fold of a cross-validation
 def background_hands(count: int, seed: int) -> EmbedderInputs:
     """Return `count` hands in random plausible poses, as the runtime would present them to an embedder."""
     rng = np.random.default_rng((seed, 0xBAC))
@@ -74,11 +77,7 @@ def background_for(gestures: EmbedderInputs, per_class: float, count: int, seed:
     `gestures`: the training hands of all classes but `none`, one at least; `per_class`: how many there are of each.
     """
     posed, exchanged = background_hands(count - count // 2, seed), recombined_hands(gestures, count // 2, seed)
-    hands = EmbedderInputs(
-        np.concatenate([posed.hand, exchanged.hand]),
-        np.concatenate([posed.handedness, exchanged.handedness]),
-        np.concatenate([posed.world_hand, exchanged.world_hand]),
-    )
+    hands = posed.joined(exchanged)
     return hands.take(_distances(_features(hands), _features(gestures)) > reach(per_class))
 
 

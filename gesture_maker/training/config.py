@@ -20,9 +20,10 @@ class TrainConfig:
     embedder: str = "builtin"
     recipe: str = "auto"
     seed: int = 0
-    split: str = "80,10,10"
+    split: str | None = None
     test: str | None = None
     group_by: str | None = None
+    estimate: bool | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -42,9 +43,9 @@ class TrainConfig:
         values |= {key: value for key, value in flags.items() if value is not None}
         chosen = {key: value for key, value in values.items() if key in own and value is not None}
         for key, value in chosen.items():
-            wanted = int if key == "seed" else str
-            if not isinstance(value, wanted) or isinstance(value, bool):
-                raise ConfigError(f"{key} is {value!r}, but has to be {'a whole number' if wanted is int else 'text'}.")
+            kind, wanted = _KINDS.get(key, (str, "text"))
+            if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+                raise ConfigError(f"{key} is {value!r}, but has to be {wanted}.")
         settings = {key: value for key, value in values.items() if key in SETTINGS}
         check_settings(settings)
         return cls(**chosen, settings=settings)
@@ -52,4 +53,7 @@ class TrainConfig:
     def arguments(self) -> dict[str, Any]:
         """Return the keyword arguments for `gesture_maker.train`."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "split"}
-        return values | {"shares": parse_shares(self.split)}
+        return values | {"shares": parse_shares(self.split) if self.split is not None else None}
+
+
+_KINDS: dict[str, tuple[type, str]] = {"seed": (int, "a whole number"), "estimate": (bool, "true or false")}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from gesture_maker.dataset.checking import empty_none
 from gesture_maker.dataset.folder import ImageDataset, LabelledImage, load_dataset
 from gesture_maker.dataset.names import NONE
-from gesture_maker.dataset.splitting import PARTS, split
+from gesture_maker.dataset.splitting import PARTS, default_shares, split
 from gesture_maker.errors import DatasetError
 from gesture_maker.files import sha256_of
 from gesture_maker.landmarks.engine import Seen, find_hands
@@ -22,11 +23,15 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """One photo, what was seen in it, and its part (empty when it could not be read)."""
+    """One photo, what was seen in it, and its part (empty when it could not be read).
+
+    `mirrored`: the hand in its mirror image, where that was looked at and shows one.
+    """
 
     image: LabelledImage
     seen: Seen
     part: str = ""
+    mirrored: Hand | None = None
 
     @property
     def hand(self) -> Hand | None:
@@ -41,10 +46,14 @@ class Photo:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """All photos with their parts, and the classes in the order of the head's outputs."""
+    """All photos with their parts, and the classes in the order of the head's outputs.
+
+    `shares`: percent for train, validation and test, as they were asked for or as they follow from the data.
+    """
 
     labels: list[str]
     photos: list[Photo]
+    shares: tuple[int, int, int]
     warnings: tuple[str, ...] = ()
     ignored: tuple[tuple[Path, str], ...] = field(default=())
 
@@ -73,9 +82,19 @@ class Prepared:
         ]
 
 
-def check_labels(dataset: ImageDataset) -> None:
-    """Raise DatasetError when the classes alone already make training impossible."""
+def check_labels(dataset: ImageDataset, background: bool = False) -> None:
+    """Raise DatasetError when the classes alone already make training impossible.
+
+    `background`: whether made-up hands are added to `none`, which then may be empty.
+    """
     for label, count in dataset.counts.items():
+        if count == 0 and label == NONE:
+            if background:
+                continue
+            raise DatasetError(
+                f'The class "none" in {dataset.root} is empty, which needs made-up hands in it: add photos of hands that make '
+                "none of your gestures, or train with the recipe auto and without --no-background."
+            )
         if count == 0:
             raise DatasetError(
                 f'The class "{label}" in {dataset.root} is empty: add photos to it, or remove its folder.'
@@ -83,7 +102,7 @@ def check_labels(dataset: ImageDataset) -> None:
     if NONE not in dataset.labels:
         raise DatasetError(
             f'There is no class "none" in {dataset.root}: add a folder "none" with photos of hands that make '
-            "none of your gestures."
+            "none of your gestures; it may be empty, but with photos the model is better."
         )
     if len(dataset.labels) < 2:
         raise DatasetError(f'{dataset.root} has the class "none" only: add a folder of photos for each gesture.')
@@ -92,29 +111,36 @@ def check_labels(dataset: ImageDataset) -> None:
 def prepare(
     dataset: Path,
     *,
-    shares: tuple[int, int, int],
+    shares: tuple[int, int, int] | None,
     seed: int,
     min_detection_confidence: float,
     group_by: str | None = None,
     test: Path | None = None,
+    mirror: bool = False,
+    background: bool = False,
     progress: Progress | None = None,
 ) -> Prepared:
     """Find the hands of all photos and split them; with `test`, that folder is the whole test part.
 
+    Without `shares` they follow from how many usable hands there are (`default_shares`). `mirror`: find the hands of the
+    dataset's photos in a mirror too. `background`: whether made-up hands are added to `none`, which then may be empty.
+
     Raises DatasetError when a class is missing, empty, or has fewer usable hands than the split needs.
     """
     data = load_dataset(dataset, group_by)
-    check_labels(data)
+    check_labels(data, background)
     others = load_dataset(test, group_by) if test else None
     if others is not None:
         _check_same_classes(data, others)
-        shares = (shares[0], shares[1], 0)
     images = [*data.images, *(others.images if others else ())]
-    seen = _look(data, others, min_detection_confidence, progress)
-    photos = [Photo(image, one) for image, one in zip(images, seen, strict=True)]
+    seen, mirrored = _look(data, others, min_detection_confidence, mirror, progress)
+    photos = [Photo(i, one, "", other) for i, one, other in zip(images, seen, mirrored, strict=True)]
     own, apart = photos[: len(data.images)], photos[len(data.images) :]
-    _check_hands(own, dataset)
-    parted, warnings = _parted(own, shares, seed)
+    _check_hands([photo for photo in own if not (background and photo.image.label == NONE)], dataset)
+    shares = shares or default_shares(sum(photo.hand is not None for photo in own))
+    parted, warnings = _parted(own, shares if others is None else (shares[0], shares[1], 0), seed)
+    if not any(photo.hand is not None for photo in own if photo.image.label == NONE):
+        warnings = (empty_none(data.counts[NONE]), *warnings)
     tested = [Photo(p.image, p.seen, "test" if _readable(p) else "") for p in apart]
     if others is not None:
         known = {photo.seen.sha256 for photo in parted}
@@ -122,23 +148,29 @@ def prepare(
         if shared:
             warnings = (*warnings, f"{shared} photos of {test} are also in {dataset}: the accuracy flatters.")
     ignored = (*data.ignored, *(others.ignored if others else ()))
-    return Prepared(list(data.labels), [*parted, *tested], warnings, ignored)
+    return Prepared(list(data.labels), [*parted, *tested], shares, warnings, ignored)
 
 
 def _look(
-    data: ImageDataset, others: ImageDataset | None, min_detection_confidence: float, progress: Progress | None
-) -> list[Seen]:
-    total = len(data.images) + (len(others.images) if others else 0)
-    seen: list[Seen] = []
-    for part in (data, others):
-        if part is None:
-            continue
-        before = len(seen)
+    data: ImageDataset,
+    others: ImageDataset | None,
+    min_detection_confidence: float,
+    mirror: bool,
+    progress: Progress | None,
+) -> tuple[list[Seen], list[Hand | None]]:
+    """Return what is seen in each photo, and the hand in its mirror image; those of `others` are not mirrored."""
+    looks = [(data, False), *([(data, True)] if mirror else []), *([(others, False)] if others else [])]
+    total, before = sum(len(part.images) for part, _ in looks), 0
+    found: list[list[Seen]] = []
+    for part, mirrored in looks:
         table = LandmarkTable.open(table_path(part.root))
         paths = [image.path for image in part.images]
         report = (lambda done, _, before=before: progress(before + done, total)) if progress else None
-        seen += find_hands(paths, table, min_detection_confidence, progress=report)
-    return seen
+        found.append(find_hands(paths, table, min_detection_confidence, progress=report, mirrored=mirrored))
+        before += len(paths)
+    seen = found[0] + (found[-1] if others else [])
+    other_hands = [one.answer if isinstance(one.answer, Hand) else None for one in found[1]] if mirror else []
+    return seen, other_hands + [None] * (len(seen) - len(other_hands))
 
 
 def _readable(photo: Photo) -> bool:
@@ -191,4 +223,4 @@ def _parted(photos: Sequence[Photo], shares: tuple[int, int, int], seed: int) ->
         parts[index] = used[(missed // held_back) % len(used)] if used and missed % held_back == 0 else "train"
         if photo.image.group:
             of_group[photo.image.group] = parts[index]
-    return [Photo(p.image, p.seen, parts.get(i, "")) for i, p in enumerate(photos)], result.warnings
+    return [replace(photo, part=parts.get(i, "")) for i, photo in enumerate(photos)], result.warnings

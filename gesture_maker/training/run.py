@@ -2,7 +2,8 @@
 
 run.json          settings, versions, checksums of the TFLite files, fingerprint of the data, seed, labels
 split.csv         each photo of the dataset: its part, or why it was not used
-embeddings.npz    the embedded hands of each part; makes --resume and export independent of the photos
+embeddings.npz    the hands of each part and their embeddings; makes --resume and export independent of the photos
+cross_validation.npz  what heads trained on other hands answer to each, if that was asked for
 history.csv       one line per epoch
 head_weights.h5   the weights of the best epoch
 metrics.json      how well the head does on each part
@@ -56,6 +57,16 @@ class SplitRow:
     reason: str
 
 
+def mirror_of(part: str) -> str:
+    """Return the name under which the hands in the mirror images of a part are kept."""
+    return f"{part}_mirrored"
+
+
+def by_content(row: SplitRow) -> tuple[str, str, str]:
+    """Return the sort key of photos: by checksum, so that a renamed photo changes nothing and the classes come mixed."""
+    return row.sha256, row.label, row.group
+
+
 class Run:
     """An existing run folder."""
 
@@ -105,19 +116,29 @@ class Run:
         except Exception as error:  # numpy raises many kinds on damaged files
             raise RunError(f"{self.path / 'embeddings.npz'} is missing or damaged: train again.") from error
 
-    def training_hands(self) -> EmbedderInputs:
-        """Return the hands of the training part before they were embedded. Raises RunError when the file is damaged."""
+    def hands(self, part: str) -> EmbedderInputs:
+        """Return the hands of one part as they were before they were embedded. Raises RunError when the file is damaged."""
         try:
             with np.load(self.path / "embeddings.npz") as arrays:
-                return EmbedderInputs(arrays["train_hand"], arrays["train_handedness"], arrays["train_world_hand"])
+                return EmbedderInputs(*(arrays[f"{part}_{name}"] for name in ("hand", "handedness", "world_hand")))
         except Exception as error:
-            raise RunError(f"{self.path / 'embeddings.npz'} is missing or damaged: train again.") from error
+            raise RunError(
+                f"{self.path / 'embeddings.npz'} is missing or damaged, or of an older version: train again."
+            ) from error
 
-    def save_embeddings(self, parts: dict[str, LabelledEmbeddings], training_hands: EmbedderInputs) -> None:
-        """Write the embedded hands of all parts, and those of the training part as they were before."""
+    def mirrored_hands(self, part: str) -> EmbedderInputs | None:
+        """Return the hands in the mirror images of one part's photos, in the same order; None when they were not looked at."""
+        return self.hands(mirror_of(part)) if self.description["settings"].get("mirror") else None
+
+    def training_hands(self) -> EmbedderInputs:
+        """Return `hands("train")`."""
+        return self.hands("train")
+
+    def save_embeddings(self, parts: dict[str, LabelledEmbeddings], hands: dict[str, EmbedderInputs]) -> None:
+        """Write the hands of all parts and their embeddings."""
         arrays: dict[str, Any] = {f"{part}_embeddings": data.embeddings for part, data in parts.items()}
         arrays |= {f"{part}_classes": data.classes for part, data in parts.items()}
-        arrays |= {f"train_{name}": values for name, values in vars(training_hands).items()}
+        arrays |= {f"{part}_{name}": values for part, its in hands.items() for name, values in vars(its).items()}
         with atomic_write(self.path / "embeddings.npz") as temporary:
             np.savez_compressed(temporary, **arrays)
 
@@ -130,6 +151,13 @@ class Run:
                 raise ValueError("rows or values are missing")
         except (OSError, TypeError, KeyError, ValueError, csv.Error) as error:
             raise RunError(f"{self.path / 'split.csv'} is missing or damaged: train again.") from error
+        return rows
+
+    def rows_of_hands(self, part: str) -> list[SplitRow]:
+        """Return the lines of `split.csv` that the rows of `embeddings(part)` and `hands(part)` are of, in their order."""
+        rows = sorted((row for row in self.split() if row.part == part and not row.reason), key=by_content)
+        if len(rows) != len(self.embeddings(part)):
+            raise RunError(f"{self.path / 'split.csv'} and embeddings.npz do not belong together: train again.")
         return rows
 
     def save_split(self, rows: Sequence[SplitRow]) -> None:
@@ -145,8 +173,8 @@ class Run:
         photos = [(folder / row.file, row) for row in self.split() if row.part == "test"]
         if not photos:
             raise RunError(
-                f'The run "{self.name}" has no test part (too few groups, or --split with 0): '
-                f"name a folder of other photos, `gesture-maker eval {self.name} FOLDER`."
+                f'The run "{self.name}" has no test part: all photos were needed for training. Name a folder of photos '
+                f"of other people, `gesture-maker eval {shlex.quote(self.call)} FOLDER`."
             )
         for path, row in photos:
             if not path.is_file() or sha256_of_file(path) != row.sha256:
@@ -171,7 +199,7 @@ def new_run(
     description: dict[str, Any],
     split: Sequence[SplitRow],
     parts: dict[str, LabelledEmbeddings],
-    training_hands: EmbedderInputs,
+    hands: dict[str, EmbedderInputs],
     runs: Path | None = None,
 ) -> Run:
     """Make the folder of a new run, unfinished, with all that the training needs from now on.
@@ -187,7 +215,7 @@ def new_run(
         try:
             unseen.update()
             unseen.save_split(split)
-            unseen.save_embeddings(parts, training_hands)
+            unseen.save_embeddings(parts, hands)
             unseen.save_labels()
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(folder)) from error  # temporary names say nothing to a user

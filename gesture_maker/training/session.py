@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import platform
 import shutil
 import sys
@@ -17,16 +18,19 @@ import numpy as np
 
 from gesture_maker.assets import ASSETS
 from gesture_maker.dataset.names import NONE
-from gesture_maker.dataset.splitting import DEFAULT_SHARES, PARTS
+from gesture_maker.dataset.splitting import ALL, DEFAULT_SHARES, PARTS, parse_shares
 from gesture_maker.embedders import EMBEDDERS, embedder_files
 from gesture_maker.embedders.builtin import EMBEDDING_SIZE
 from gesture_maker.errors import ConfigError, RunError
 from gesture_maker.landmarks.hands import EmbedderInputs, Floats, embedder_inputs
+from gesture_maker.training.augment import mirrored
 from gesture_maker.training.calibrate import calibrate
-from gesture_maker.training.enrich import Embed, enriched
-from gesture_maker.training.model_maker import LabelledEmbeddings, TrainedHead, load_head, train_head
+from gesture_maker.training.crossvalidate import CrossValidation, cross_validate, load_cross_validation
+from gesture_maker.training.enrich import Embed
+from gesture_maker.training.fitting import fit_head, hands_to_train_on, hparams_of, model_options_of, one_ahead
+from gesture_maker.training.model_maker import LabelledEmbeddings, TrainedHead, load_head, load_model_maker
 from gesture_maker.training.prepare import Prepared, prepare
-from gesture_maker.training.recipe import HParams, ModelOptions, check_settings, make_recipe
+from gesture_maker.training.recipe import check_settings, make_recipe
 from gesture_maker.training.run import (
     RUNS,
     WEIGHTS,
@@ -35,15 +39,20 @@ from gesture_maker.training.run import (
     free_run_name,
     how_to_resume,
     load_run,
+    mirror_of,
     new_run,
     refuse_existing,
     valid_run_name,
 )
 
 StageProgress = Callable[[str, int, int], None]
-"""Called with the stage ("landmarks", "training"), how much of it is done, and of how much."""
+"""Called with the stage ("landmarks", "cross-validation", "training"), how much of it is done, and of how much."""
 
 CHECKPOINTS = "checkpoints"
+
+ENOUGH_TO_TEST = 50
+"""Hands in the test part below which the accuracy is estimated by cross-validation too: of 50, all of them right, the 95 %
+interval still reaches down to 0.93."""
 
 _ANY_NUMBER_OF_HANDS = 10**9  # enough for every batch_size
 
@@ -60,10 +69,14 @@ class Scored:
 
 @dataclass(frozen=True, eq=False)
 class Session:
-    """A training that came to its end: its run, the head's answers by part, the epochs, and what the user should be told."""
+    """A training that came to its end: its run, the head's answers by part, the epochs, and what the user should be told.
+
+    `cross_validation` is None when it was not asked for, or when there was nothing to hold back.
+    """
 
     run: Run
     scored: dict[str, Scored]
+    cross_validation: CrossValidation | None
     history: list[dict[str, float]]
     warnings: tuple[str, ...]
     prepared: Prepared | None
@@ -76,9 +89,10 @@ def start(
     embedder: str = "builtin",
     recipe: str = "auto",
     seed: int = 0,
-    shares: tuple[int, int, int] = DEFAULT_SHARES,
+    shares: tuple[int, int, int] | None = None,
     test: Path | None = None,
     group_by: str | None = None,
+    estimate: bool | None = None,
     settings: Mapping[str, Any] | None = None,
     assets: Path | None = None,
     runs: Path | None = None,
@@ -96,7 +110,10 @@ def start(
         raise ConfigError(f"seed is {seed}, but has to be a whole number from 0 to {MAX_SEED}.")
     check_settings(settings)
     independent = {key: value for key, value in settings.items() if key != "class_weights"}  # it names classes
-    confidence = make_recipe(recipe, independent, _ANY_NUMBER_OF_HANDS, []).min_detection_confidence
+    given = parse_shares(",".join(map(str, shares))) if shares is not None else None
+    if given == ALL and recipe != "auto":
+        raise ConfigError(f'The recipe "{recipe}" needs a validation part: use another --split, such as 80,20,0.')
+    looking = make_recipe(recipe, independent, _ANY_NUMBER_OF_HANDS, [])
     wanted = valid_run_name(name if name is not None else free_run_name(dataset.resolve().name, runs))
     refuse_existing((runs or RUNS) / wanted)
     check_writable(runs)
@@ -104,9 +121,11 @@ def start(
 
     prepared = prepare(
         dataset,
-        shares=shares,
+        shares=given or (None if recipe == "auto" else DEFAULT_SHARES),
         seed=seed,
-        min_detection_confidence=confidence,
+        min_detection_confidence=looking.min_detection_confidence,
+        mirror=looking.mirror,
+        background=looking.background > 0,
         group_by=group_by,
         test=test,
         progress=(lambda done, total: progress("landmarks", done, total)) if progress else None,
@@ -125,8 +144,10 @@ def start(
             "photos": len(prepared.photos),
             "hands": {part: len(data) for part, data in parts.items()},
             "seed": seed,
-            "split": list(shares),
+            "split": list(prepared.shares),
+            "split_reason": "given" if given else "few hands" if prepared.shares == ALL else "default",
             "group_by": group_by,
+            "estimate": recipe == "auto" and len(parts["test"]) < ENOUGH_TO_TEST if estimate is None else estimate,
             "embedder": embedder,
             "recipe": recipe,
             "settings": plan.as_dict(),
@@ -136,7 +157,8 @@ def start(
         },
         prepared.split_rows(),
         parts,
-        _hands(prepared, "train"),
+        {part: _hands(prepared, part) for part in PARTS}
+        | ({mirror_of(part): _mirrored_hands(prepared, part) for part in PARTS} if plan.mirror else {}),
         runs,
     )
     try:
@@ -165,7 +187,22 @@ def resume(
 
 def load_trained(run: Run) -> TrainedHead:
     """Return the head of a finished run."""
-    return load_head(run.path / WEIGHTS, run.labels, _model_options(run))
+    return load_head(run.path / WEIGHTS, run.labels, model_options_of(run))
+
+
+def cross_validation_of(
+    run: Run, assets: Path | None = None, progress: StageProgress | None = None
+) -> CrossValidation | None:
+    """Return the cross-validation of a finished run, which is made now, and kept, where the run has none.
+
+    None when no class can be held back, see `cross_validate`. Raises RunError for a run of an older version.
+    """
+    found = load_cross_validation(run)
+    if found is not None:
+        return found
+    files = embedder_files(run.description["embedder"], assets)
+    report = functools.partial(progress, "cross-validation") if progress else None
+    return cross_validate(run, _embedding_function(files.name, files.embedder), report)
 
 
 def versions() -> dict[str, str]:
@@ -187,56 +224,45 @@ def told_how_to_resume(run: Run) -> Iterator[None]:
 
 
 def _fit(run: Run, embed: Embed, prepared: Prepared | None, progress: StageProgress | None) -> Session:
-    settings = run.description["settings"]
-    hparams = HParams(**settings["hparams"] | {"class_weights": _int_keys(settings["hparams"]["class_weights"])})
+    epochs = hparams_of(run).epochs
     parts = {part: run.embeddings(part) for part in PARTS}
 
-    def report(epoch: int, _: Mapping[str, float]) -> None:
+    def report(stage: str, done: int, total: int) -> None:
         if progress:
-            progress("training", epoch, hparams.epochs)
+            progress(stage, done, total)
 
-    if progress:
-        progress("training", 0, hparams.epochs)
-    train = parts["train"]
-    if settings["variants"] or settings["background"]:
-        train = enriched(
-            run.training_hands(),
-            train.classes,
-            run.labels,
-            embed,
-            variants=settings["variants"],
-            background=settings["background"],
-            seed=run.description["seed"],
-        )
     with told_how_to_resume(run):
-        head, history = train_head(
-            train,
-            parts["validation"],
-            run.labels,
-            hparams,
-            _model_options(run),
-            run.description["seed"],
-            run.path / CHECKPOINTS,
-            reshuffle=settings["reshuffle"],
-            on_epoch=report,
-        )
-        if settings["calibrate"]:
-            validation = parts["validation"]
-            found = calibrate(head, validation.embeddings, validation.classes, run.labels.index(NONE))
-            run.update(calibration=vars(found))
+        found = None
+        if run.description.get("estimate"):
+            found = cross_validate(run, embed, functools.partial(report, "cross-validation"))
+        report("training", 0, epochs)
+        classes = parts["train"].classes
+        job = functools.partial(hands_to_train_on, run, embed, run.hands("train"), run.mirrored_hands("train"), classes)
+        with one_ahead([job]) as enriching:
+            load_model_maker()  # takes about as long
+            head, history = fit_head(
+                run,
+                next(enriching),
+                parts["validation"],
+                run.path / CHECKPOINTS,
+                lambda epoch, _: report("training", epoch, epochs),
+            )
+        if run.description["settings"]["calibrate"]:
+            held_out = _held_out(head, parts["validation"], found)
+            none, cautious = run.labels.index(NONE), len(parts["validation"]) > 0
+            calibration = calibrate(head, held_out.scores, held_out.classes, none, cautious=cautious)
+            run.update(calibration=vars(calibration))
         head.save(run.path / WEIGHTS)
         run.save_history(history)
         scored = {part: Scored(head.scores(data.embeddings), data.classes) for part, data in parts.items()}
-    return Session(run, scored, history, tuple(run.description["warnings"]), prepared)
+    return Session(run, scored, found, history, tuple(run.description["warnings"]), prepared)
 
 
-def _model_options(run: Run) -> ModelOptions:
-    options = run.description["settings"]["model_options"]
-    return ModelOptions(dropout_rate=options["dropout_rate"], layer_widths=tuple(options["layer_widths"]))
-
-
-def _int_keys(weights: Mapping[str, float] | None) -> dict[int, float] | None:
-    return {int(key): value for key, value in weights.items()} if weights else None  # JSON has string keys only
+def _held_out(head: TrainedHead, validation: LabelledEmbeddings, found: CrossValidation | None) -> Scored:
+    """Return the answers to hands that were not trained on: of the validation part, else of cross-validation, else none."""
+    if found is None or len(validation):
+        return Scored(head.scores(validation.embeddings), validation.classes)
+    return Scored(found.scores[found.tested], found.classes[found.tested])
 
 
 def _embedding_function(embedder: str, model: bytes) -> Embed:
@@ -257,6 +283,14 @@ def _embedded(prepared: Prepared, part: str, embed: Embed) -> LabelledEmbeddings
 
 def _hands(prepared: Prepared, part: str) -> EmbedderInputs:
     return embedder_inputs([photo.hand for photo in prepared.hands(part) if photo.hand is not None])
+
+
+def _mirrored_hands(prepared: Prepared, part: str) -> EmbedderInputs:
+    """Return the hands in the mirror images of a part's photos; where none was found there, the mirror image of the hand."""
+    plain = mirrored(_hands(prepared, part))
+    seen = [photo.mirrored for photo in prepared.hands(part)]
+    found = [index for index, hand in enumerate(seen) if hand is not None]
+    return plain.replaced(found, embedder_inputs([hand for hand in seen if hand is not None]))
 
 
 def _landmarker_checksums() -> dict[str, str]:
