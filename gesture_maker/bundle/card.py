@@ -7,11 +7,14 @@ import shlex
 from typing import Any
 
 from gesture_maker.dataset.names import bundle_label
+from gesture_maker.training.false_alarms import FalseAlarms
 from gesture_maker.training.run import Run
 
 
-def model_card(run: Run, file_name: str, sha256: str, score_threshold: float) -> str:
-    """Return the model card of a run's bundle as Markdown."""
+def model_card(
+    run: Run, file_name: str, sha256: str, score_threshold: float, false_alarms: FalseAlarms | None = None
+) -> str:
+    """Return the model card of a run's bundle as Markdown; `false_alarms` is why it has that score threshold."""
     about = run.description
     labels = [bundle_label(label) for label in run.labels]
     hparams, options = about["settings"]["hparams"], about["settings"]["model_options"]
@@ -32,12 +35,13 @@ def model_card(run: Run, file_name: str, sha256: str, score_threshold: float) ->
             if google
             else ""
         ),
-        f"Answers with a score below {score_threshold} do not count.",
+        f"Answers with a score below {score_threshold:g} do not count.",
         "",
         "## Measured",
         "",
         *_measured(run),
         "",
+        *([f"False alarms: {false_alarms} {_ABOUT_FALSE_ALARMS}", ""] if false_alarms else []),
         "## Training",
         "",
         f"- {about['photos']} photos, of which {sum(hands.values())} show a hand: {hands['train']} for training, "
@@ -103,18 +107,35 @@ result.gestures().forEach {{ hand -> println("${{hand[0].categoryName()}} ${{han
 """
 
 
+_PARTS = {
+    "test": "of the test part (held back from training)",
+    "cross_validation": "by cross-validation (each asked of a head that was not trained on it)",
+    "validation": "of the validation part (by which the best epoch was chosen: it flatters)",
+}
+"""What `metrics.json` may hold, the most telling first, and how the card words it."""
+
+_ABOUT_FALSE_ALARMS = (
+    "Real gestures that the model does not know are called one of its own more often the more they are like one (measured where "
+    "5 to 10 % were asked for: in the median twice that, at most five times): "
+    "`gesture-maker eval` on photos of such hands in a folder `none` tells."
+)
+
+
 def _measured(run: Run) -> list[str]:
     try:
         metrics: dict[str, Any] = json.loads((run.path / "metrics.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return ["Not measured."]
-    part = "test" if metrics.get("test", {}).get("photos") else "validation"
+    part = next((part for part in _PARTS if metrics.get(part, {}).get("photos")), None)
+    estimate = [" ".join(metrics.get("estimate", {}).get("sentences", ()))]
+    if part is None:
+        return [" ".join(["Not measured: all photos were trained on.", *estimate]).strip()]
     measured = metrics[part]
-    held_back = "held back from training" if part == "test" else "by which the best epoch was chosen: it flatters"
     lines = [
-        f"Head alone, on {measured['photos']} hands of the {part} part ({held_back}): accuracy {measured['accuracy']:.3f}. "
+        f"Head alone, on {measured['photos']} hands {_PARTS[part]}: accuracy {measured['accuracy']:.3f}. "
         f"What the whole bundle answers to photos is measured by `gesture-maker eval {shlex.quote(run.name)}`.",
         "",
+        *([*estimate, ""] if estimate[0] else []),
         "| class | precision | recall | F1 | hands |",
         "|---|---|---|---|---|",
     ]

@@ -17,10 +17,11 @@ from gesture_maker.dataset.names import bundle_label
 from gesture_maker.embedders import EmbedderFiles, embedder_files
 from gesture_maker.errors import BundleError, ConfigError
 from gesture_maker.files import atomic_write, sha256_of
-from gesture_maker.training.model_maker import TrainedHead, write_bundle
+from gesture_maker.training.false_alarms import FalseAlarms, choose_threshold
+from gesture_maker.training.model_maker import LabelledEmbeddings, TrainedHead, write_bundle
 from gesture_maker.training.run import BUNDLE, Run, load_finished_run
 from gesture_maker.training.session import load_trained
-from gesture_maker.training.tflite import classify
+from gesture_maker.training.tflite import TfliteEmbedder, classify
 
 SCORE_THRESHOLD = 0.5
 """Model Maker's: below it the custom classifier's answer does not count, and the canned classifier is asked."""
@@ -33,7 +34,8 @@ TOLERANCE = 1e-4
 class Export:
     """What was exported: the bundle, its model card, its SHA-256, its labels, and how its scores compare with Keras's.
 
-    `largest_difference` is over all scores of `compared` hands of the test part (of validation where there is none).
+    `largest_difference` is over all scores of `compared` hands of the test part (where there is none, of validation, and at
+    last of training). `false_alarms`: what was found out when the score threshold was chosen for a false-alarm rate.
     """
 
     bundle: Path
@@ -42,30 +44,45 @@ class Export:
     labels: tuple[str, ...]
     compared: int
     largest_difference: float
+    score_threshold: float
+    false_alarms: FalseAlarms | None = None
 
 
 def export(
     run: str | Path,
     *,
     out: Path | None = None,
-    score_threshold: float = SCORE_THRESHOLD,
+    score_threshold: float | None = None,
+    false_alarm_rate: float | None = None,
     assets: Path | None = None,
     runs: Path | None = None,
 ) -> Export:
     """Make the `.task` of a finished run, verify it, and put it in place with a model card beside it.
 
-    `out`: the file or the folder it goes to; by default `gesture_recognizer.task` in the run. `assets`: where Google's
-    files are looked for first. Raises RunError for a run that is not finished, BundleError when the bundle does not do what
+    `out`: the file or the folder it goes to; by default `gesture_recognizer.task` in the run. `score_threshold`: answers with
+    a lower score do not count (0..1, by default `SCORE_THRESHOLD`); in its place `false_alarm_rate` chooses the lowest
+    threshold from 0.5 with which at most that share (0..1) of hands that make none of the gestures is answered with one, see
+    `training/false_alarms.py`. `assets`: where Google's files are looked for first. Raises ConfigError for settings that
+    cannot be, or a rate that no threshold reaches, RunError for a run that is not finished, BundleError when the bundle does not do what
     the trained head does.
     """
-    if not 0 <= score_threshold <= 1:
-        raise ConfigError(f"score_threshold is {score_threshold}, but has to be a number from 0 to 1.")
+    if score_threshold is not None and false_alarm_rate is not None:
+        raise ConfigError("A false_alarm_rate chooses the score_threshold: give one of them.")
+    for name, value in (("score_threshold", score_threshold), ("false_alarm_rate", false_alarm_rate)):
+        if value is not None and not 0 <= value <= 1:
+            raise ConfigError(f"{name} is {value}, but has to be a number from 0 to 1.")
     found = load_finished_run(run, runs)
     target = _target(found, out)
     files = embedder_files(found.description["embedder"], assets)
     _check_same_files(found, files)
     head = load_trained(found)
     labels = [bundle_label(label) for label in found.labels]
+    false_alarms = None
+    if false_alarm_rate is not None:
+        false_alarms = choose_threshold(found, head, TfliteEmbedder(files.embedder), false_alarm_rate)
+        score_threshold = false_alarms.score_threshold
+    elif score_threshold is None:
+        score_threshold = SCORE_THRESHOLD
     bundle = write_bundle(
         head.tflite(),
         labels,
@@ -80,8 +97,9 @@ def export(
     card = target.with_name(f"{target.stem}.md")
     with atomic_write(target) as temporary, atomic_write(card) as temporary_card:  # both or none
         temporary.write_bytes(content)
-        temporary_card.write_text(model_card(found, target.name, sha256_of(content), score_threshold), encoding="utf-8")
-    return Export(target, card, sha256_of(content), tuple(labels), compared, difference)
+        text = model_card(found, target.name, sha256_of(content), score_threshold, false_alarms)
+        temporary_card.write_text(text, encoding="utf-8")
+    return Export(target, card, sha256_of(content), tuple(labels), compared, difference, score_threshold, false_alarms)
 
 
 def verify(content: bytes, labels: list[str], head: TrainedHead, run: Run) -> tuple[int, float]:
@@ -99,8 +117,7 @@ def verify(content: bytes, labels: list[str], head: TrainedHead, run: Run) -> tu
         raise BundleError(f"The exported bundle has the labels {written}, not {labels}: it was not put in place.")
     with Recognizer(content) as recognizer:
         recognizer.recognize(np.zeros((256, 256, 3), np.uint8))
-    part = run.embeddings("test")
-    data = part if len(part) else run.embeddings("validation")
+    data = _hands_to_compare(run)
     expected, scores = head.scores(data.embeddings), classify(bundle.custom_gesture_classifier, data.embeddings)
     difference = float(np.abs(expected - scores).max()) if len(data) else 0.0
     if not difference <= TOLERANCE:
@@ -109,6 +126,12 @@ def verify(content: bytes, labels: list[str], head: TrainedHead, run: Run) -> tu
             "it was not put in place. Train again."
         )
     return len(data), difference
+
+
+def _hands_to_compare(run: Run) -> LabelledEmbeddings:
+    """Return the hands that training saw least of: of few photos all are trained on."""
+    parts = (run.embeddings(part) for part in ("test", "validation"))
+    return next((part for part in parts if len(part)), run.embeddings("train"))
 
 
 def _target(run: Run, out: Path | None) -> Path:
