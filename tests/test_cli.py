@@ -222,7 +222,6 @@ def test_bad_input_check(name: str, tmp_path: Path, cli: Cli) -> None:
         ("no none", 'There is no class "none"'),
         ("none only", "There is no gesture besides none"),
         ("empty class", 'The class "fist" is empty'),
-        ("too few", 'The class "victory" has 2 usable hands of 3 photos'),
     ],
 )
 def test_bad_input_check_exits_1_exactly_when_training_fails(
@@ -236,12 +235,8 @@ def test_bad_input_check_exits_1_exactly_when_training_fails(
     elif change == "none only":
         for label in ("open_palm", "thumbs_up", "victory"):
             shutil.rmtree(dataset / label)
-    elif change == "empty class":
-        (dataset / "fist").mkdir()
     else:
-        for path in sorted((dataset / "victory").iterdir())[2:]:
-            path.unlink()
-        write(dataset / "victory/empty.jpg", b"")
+        (dataset / "fist").mkdir()
     done = cli("check", "small", cwd=workspace)
     assert (done.returncode, done.stderr) == (1, "Training would fail: mend the errors first.\n")
     assert f"Error: {message}" in done.stdout

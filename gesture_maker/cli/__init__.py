@@ -44,13 +44,14 @@ def _common(
 
 def _register() -> None:
     """Add each command in the order in which a newcomer meets them."""
-    from gesture_maker.cli import assets, check, collect, demo, evaluate, export, rename, train
+    from gesture_maker.cli import assets, check, collect, demo, diagnose, evaluate, export, rename, train
 
     app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
     app.command("collect", epilog=collect.EXAMPLE)(collect.collect)
     app.command("rename", epilog=rename.EXAMPLE)(rename.rename)
     app.command("check", epilog=check.EXAMPLE)(check.check)
     app.command("train", epilog=train.EXAMPLE)(train.train)
+    app.command("diagnose", epilog=diagnose.EXAMPLE)(diagnose.diagnose)
     app.command("export", epilog=export.EXAMPLE)(export.export)
     app.command("eval", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
     app.add_typer(assets.app, name="assets")
