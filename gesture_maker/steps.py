@@ -205,7 +205,7 @@ def _written(done: session.Session) -> Training:
     estimate = _estimated(done)
     written = {part: values.as_dict() for part, values in metrics.items()}
     write_json(run.path / "metrics.json", written | ({"estimate": estimate.as_dict()} if estimate else {}))
-    save_curves(done.history, run.path / "curves.png")
+    save_curves(done.history, run.path / "curves.png", run.description["settings"]["best_epoch"])
     shown = max(("test", "cross_validation", "validation", "train"), key=lambda name: _worth_showing(name, metrics))
     share = f"{metrics[shown].accuracy:.1%} of {metrics[shown].photos} hands right"
     what = "cross-validation" if shown == "cross_validation" else f"{shown} part"

@@ -44,7 +44,7 @@ def test_it_goes_all_the_way_and_a_second_time_without_drawing_again(
     # Each stage is reported from its beginning to its end, one after the other.
     stages = list(dict.fromkeys(stage for stage, _, _ in told))
     drawing = ["Drawing demo", "Drawing demo_other_people"]
-    assert stages == [*drawing, "landmarks", "cross-validation", "training", "recognizing"]
+    assert stages == [*drawing, "landmarks", "training", "recognizing"]
     for name in stages:
         counts = [(done, total) for stage, done, total in told if stage == name]
         assert counts == sorted(counts)

@@ -98,7 +98,7 @@ def test_without_a_test_part_it_says_whose_numbers_these_are(trained: Trained, t
     metrics = json.loads((run.path / "metrics.json").read_text())
     metrics["test"]["photos"] = 0
     (run.path / "metrics.json").write_text(json.dumps(metrics))
-    assert "hands of the validation part (by which the best epoch was chosen: it flatters)" in model_card(
+    assert "hands of the validation part (by which the training was adjusted: it flatters)" in model_card(
         run, "a.task", "0" * 64, 0.5
     )
     (run.path / "metrics.json").unlink()

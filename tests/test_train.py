@@ -106,6 +106,22 @@ def test_the_weights_are_those_of_the_best_epoch(drawn: Path, tmp_path: Path) ->
     assert float(loss) == pytest.approx(min(losses), rel=1e-4)
 
 
+def test_the_auto_recipe_keeps_the_last_epoch(drawn: Path, tmp_path: Path) -> None:
+    """Its weights with temperature and margin folded in give the answers that its last epoch was measured by."""
+    settings = {"epochs": 8, "steps_per_epoch": 4, "learning_rate": 0.1, "lr_decay": 1.0}
+    run = gesture_maker.train(
+        drawn, name="wild", shares=(60, 20, 20), estimate=False, settings=settings, runs=tmp_path
+    ).run
+    history = rows_of(run.path / "history.csv")
+    losses = [float(row["val_loss"]) for row in history]
+    assert min(losses) < losses[-1]
+    data, none = run.embeddings("validation"), run.labels.index("none")
+    scores = np.log(np.maximum(load_trained(run).scores(data.embeddings), 1e-12))
+    scores[:, none] -= run.description["calibration"]["margin"]
+    right = float((scores.argmax(axis=1) == data.classes).mean())
+    assert right == pytest.approx(float(history[-1]["val_accuracy"]), abs=1e-6)
+
+
 def test_history_has_a_line_for_each_epoch(trained: Trained) -> None:
     rows = rows_of(trained.run / "history.csv")
     assert list(rows[0]) == HISTORY

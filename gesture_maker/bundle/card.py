@@ -110,7 +110,7 @@ result.gestures().forEach {{ hand -> println("${{hand[0].categoryName()}} ${{han
 _PARTS = {
     "test": "of the test part (held back from training)",
     "cross_validation": "by cross-validation (each asked of a head that was not trained on it)",
-    "validation": "of the validation part (by which the best epoch was chosen: it flatters)",
+    "validation": "of the validation part (by which the training was adjusted: it flatters)",
 }
 """What `metrics.json` may hold, the most telling first, and how the card words it."""
 

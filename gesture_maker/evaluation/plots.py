@@ -20,8 +20,11 @@ MAX_INCHES = 30.0  # of a confusion matrix: with more than 60 classes its cells 
 _BLUE, _ORANGE, _GREY = "#2563a8", "#d9822b", "#6b7280"
 
 
-def save_curves(history: Sequence[dict[str, float]], path: Path) -> None:
-    """Draw loss and accuracy of the training over the epochs; with a validation part, its own and its best epoch too."""
+def save_curves(history: Sequence[dict[str, float]], path: Path, best_epoch: bool = True) -> None:
+    """Draw loss and accuracy of the training over the epochs, and of the validation part where there is one.
+
+    `best_epoch`: whether the epoch with the least validation loss was kept, and is marked; else it was the last.
+    """
     epochs = [row["epoch"] for row in history]
     parts = [("", "training", _BLUE)]
     if "val_loss" in history[0]:
@@ -31,7 +34,7 @@ def save_curves(history: Sequence[dict[str, float]], path: Path) -> None:
     for axes, name, title in ((left, "loss", "Loss (focal)"), (right, "accuracy", "Accuracy")):
         for prefix, part, colour in parts:
             axes.plot(epochs, [row[f"{prefix}{name}"] for row in history], color=colour, label=part, marker=marker)
-        if len(parts) > 1:
+        if len(parts) > 1 and best_epoch:
             best = min(history, key=lambda row: math.inf if math.isnan(row["val_loss"]) else row["val_loss"])
             axes.axvline(best["epoch"], color=_GREY, linestyle=":", label=f"best epoch ({best['epoch']:.0f})")
         axes.set_title(title, loc="left")

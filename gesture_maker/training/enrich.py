@@ -33,12 +33,11 @@ def enriched(
     """Return the embeddings to train on: each of the N hands, about `variants` of them, and `background` hands as `none`.
 
     Every class gets as many variants as the next, `MIN_VARIANTS` of each hand at least. `looks`: how many of the hands are
-    of the same photo: they tell nothing of how other people make a gesture, and each look gets variants of its own.
-    Raises RunError when no hand of `none` comes of it.
+    of the same photo: they tell nothing of how other people make a gesture. Raises RunError when no hand of `none` comes of it.
     """
     parts, belongs = [embed(hands)], [classes]
     if variants:
-        each = _copies(classes, variants * looks)
+        each = _copies(classes, variants)
         parts.append(embed(augmented(hands.take(each), 1, np.random.default_rng((seed, 0xA06)))))
         belongs.append(classes[each])
     is_gesture = classes != labels.index(NONE)

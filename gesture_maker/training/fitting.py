@@ -63,6 +63,7 @@ def fit_head(
         run.description["seed"],
         folder,
         reshuffle=run.description["settings"]["reshuffle"],
+        best_epoch=run.description["settings"]["best_epoch"],
         on_epoch=on_epoch,
     )
 

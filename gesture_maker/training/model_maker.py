@@ -132,13 +132,14 @@ def train_head(
     seed: int,
     folder: Path,
     reshuffle: bool = True,
+    best_epoch: bool = True,
     on_epoch: EpochReport | None = None,
 ) -> tuple[TrainedHead, list[dict[str, float]]]:
     """Train with Model Maker and return the head at its best epoch (by validation loss) and the history of all epochs.
 
-    Without `validation`, or with none in it, the head is that of the last epoch, and the history has no `val_loss` and
-    `val_accuracy`. `folder` takes checkpoints and the log; when it holds a checkpoint of this training (the same hands, settings and seed),
-    the training goes on from there. `reshuffle`: a new order of all hands in every epoch, where Model Maker's own shuffling
+    With `best_epoch` false, or without `validation`, or with none in it, the head is that of the last epoch; without
+    validation the history has no `val_loss` and `val_accuracy`. `folder` takes checkpoints and the log; when it holds a
+    checkpoint of this training (the same hands, settings and seed), the training goes on from there. `reshuffle`: a new order of all hands in every epoch, where Model Maker's own shuffling
     (`hparams.shuffle`) looks no further than three batches. Raises RunError when no epoch ended with a finite loss.
     """
     tensorflow = load_tensorflow()
@@ -146,8 +147,8 @@ def train_head(
     seed_everything(seed)
     folder.mkdir(parents=True, exist_ok=True)
     validation = validation if validation is not None and len(validation) else None
-    training = _identity(train, validation, labels, hparams, model_options, seed, reshuffle)
-    keeper = _make_keeper(tensorflow, folder, training, validation is not None, on_epoch)
+    training = _identity(train, validation, labels, hparams, model_options, seed, reshuffle, best_epoch)
+    keeper = _make_keeper(tensorflow, folder, training, validation is not None, best_epoch, on_epoch)
     recognizer_class = _recognizer_with(gesture_recognizer.GestureRecognizer, keeper)
     options = gesture_recognizer.GestureRecognizerOptions(
         model_options=gesture_recognizer.ModelOptions(
@@ -320,11 +321,14 @@ def _identity(train: LabelledEmbeddings, validation: LabelledEmbeddings | None, 
     return sha256_of(arrays + repr(plain).encode())
 
 
-def _make_keeper(tensorflow: Any, folder: Path, training: str, validated: bool, on_epoch: EpochReport | None) -> Any:
+def _make_keeper(
+    tensorflow: Any, folder: Path, training: str, validated: bool, best_epoch: bool, on_epoch: EpochReport | None
+) -> Any:
     """Return the Keras callback that remembers the best epoch and writes a checkpoint now and then.
 
-    Without a validation part the best epoch is the last with a finite loss.
+    Without a validation part, or when the best epoch is not wanted, it is the last with a finite loss.
     """
+    choosing = validated and best_epoch
     measured = ("", "val_") if validated else ("",)
     file = folder / CHECKPOINT
 
@@ -367,7 +371,7 @@ def _make_keeper(tensorflow: Any, folder: Path, training: str, validated: bool, 
             self.now = self.model.get_weights()
             loss = row[f"{measured[-1]}loss"]
             finite = math.isfinite(loss) and all(np.isfinite(weights).all() for weights in self.now)
-            if finite and (loss < self.best_loss or not validated):
+            if finite and (loss < self.best_loss or not choosing):
                 self.best_loss, self.best = loss, self.now
             if not self.best:
                 of = "validation loss" if validated else "loss"

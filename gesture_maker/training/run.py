@@ -5,7 +5,7 @@ split.csv         each photo of the dataset: its part, or why it was not used
 embeddings.npz    the hands of each part and their embeddings; makes --resume and export independent of the photos
 cross_validation.npz  what heads trained on other hands answer to each, if that was asked for
 history.csv       one line per epoch
-head_weights.h5   the weights of the best epoch
+head_weights.h5   the weights of the last epoch, with the recipe stock of the best by validation loss
 metrics.json      how well the head does on each part
 labels.txt        the labels in the order of the head's outputs
 curves.png, confusion_matrix.png
