@@ -18,7 +18,6 @@ def demo(
 
     titles = {
         "landmarks": "Looking for hands",
-        "cross-validation": "Cross-validating",
         "training": "Training",
         "recognizing": "Recognizing",
     }
