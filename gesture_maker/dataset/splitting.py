@@ -77,7 +77,8 @@ def split(
         if count < len(wanted):
             raise DatasetError(
                 f'The class "{label}" has {count} usable {"hand" if count == 1 else "hands"}, but the split '
-                f"({', '.join(wanted)}) needs at least {len(wanted)}: add photos of it, remove the class, or train on all (--split 100,0,0)."
+                f"({', '.join(wanted)}) needs at least {len(wanted)}: add photos of it, remove the class, or "
+                "train on all with the recipe auto (--split 100,0,0)."
             )
     units = [group if group else f"\0{index}" for index, group in enumerate(groups)]
     train, validation, test = shares
