@@ -133,7 +133,8 @@ def _measured(run: Run) -> list[str]:
     measured = metrics[part]
     lines = [
         f"Head alone, on {measured['photos']} hands {_PARTS[part]}: accuracy {measured['accuracy']:.3f}. "
-        f"What the whole bundle answers to photos is measured by `gesture-maker eval {shlex.quote(run.name)}`.",
+        f"What the whole bundle answers to photos is measured by `gesture-maker eval {shlex.quote(run.name)}"
+        + ("`." if run.description["hands"]["test"] else " PHOTOS`."),
         "",
         *([*estimate, ""] if estimate[0] else []),
         "| class | precision | recall | F1 | hands |",

@@ -5,9 +5,10 @@ gets bones of other lengths, joints bent a little differently, another view of t
 
 The landmarker is not symmetric: of the mirror image of a photo it says something that differs more from what it says of the
 photo (0.064, 0.033, 0.082 in x, y, z, in units of the hand's size) than two looks at the same photo do, with other borders or
-at another size (0.010 to 0.022, 0.013 to 0.018, 0.022 to 0.042). Mirrored landmarks therefore do not show what the other hand will look like, and `train` looks
-at each photo in a mirror too. `scripts/measure_landmark_noise.py` measures both. Mean accuracy on people not trained on, of
-the photos and of their mirror images, by cross-validation over the 90 training people of the Sign Language Digits:
+at another size (0.010 to 0.022, 0.013 to 0.018, 0.022 to 0.042). Mirrored landmarks therefore do not show what the other hand
+will look like, and `train` looks at each photo in a mirror too. `scripts/measure_landmark_noise.py` measures both. Mean
+accuracy on people not trained on, of the photos and of their mirror images, by cross-validation over the 90 training people
+of the Sign Language Digits:
 
                            k = 1          k = 3          k = 10         k = 30
     without mirror         0.959  0.940   0.993  0.982   0.996  0.986   0.998  0.986
