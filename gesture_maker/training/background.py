@@ -79,7 +79,15 @@ def background_for(gestures: EmbedderInputs, per_class: float, count: int, seed:
     """
     posed, exchanged = background_hands(count - count // 2, seed), recombined_hands(gestures, count // 2, seed)
     hands = posed.joined(exchanged)
-    return hands.take(_distances(_features(hands), _features(gestures)) > reach(per_class))
+    return farther_than(reach(per_class), hands, gestures)
+
+
+def farther_than(distance: float, hands: EmbedderInputs, gestures: EmbedderInputs) -> EmbedderInputs:
+    """Return those of `hands` that are farther than this from every one of `gestures`, in the built-in embedder's features."""
+    from sklearn.neighbors import NearestNeighbors
+
+    known = NearestNeighbors(n_neighbors=1).fit(_features(gestures))
+    return hands.take(known.kneighbors(_features(hands))[0][:, 0] > distance)
 
 
 def reach(per_class: float) -> float:
@@ -113,9 +121,3 @@ def _unit(vectors: Floats) -> Floats:
 
 def _features(hands: EmbedderInputs) -> Floats:
     return embed(hands)[:, :FEATURES]
-
-
-def _distances(points: Floats, others: Floats) -> Floats:
-    from sklearn.neighbors import NearestNeighbors
-
-    return np.asarray(NearestNeighbors(n_neighbors=1).fit(others).kneighbors(points)[0][:, 0], np.float32)

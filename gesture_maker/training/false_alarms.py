@@ -37,14 +37,12 @@ import numpy as np
 import numpy.typing as npt
 
 from gesture_maker.dataset.names import NONE
-from gesture_maker.embedders.builtin import FEATURES
-from gesture_maker.embedders.builtin import embed as builtin_embed
 from gesture_maker.errors import ConfigError
 from gesture_maker.landmarks.hands import EmbedderInputs, Floats, normalize
 from gesture_maker.synthetic.hand import Pose, landmarks
 from gesture_maker.synthetic.people import draw_person
 from gesture_maker.synthetic.poses import POSES, jitter
-from gesture_maker.training.background import NEAR, background_hands, reach, recombined_hands
+from gesture_maker.training.background import NEAR, background_hands, farther_than, reach, recombined_hands
 from gesture_maker.training.calibrate import Calibration, calibrated
 from gesture_maker.training.crossvalidate import load_cross_validation
 from gesture_maker.training.enrich import Embed
@@ -163,7 +161,7 @@ def held_out_background(gestures: EmbedderInputs, per_class: float, seed: int) -
     rng = np.random.default_rng((seed, 0xDE1))
     own = gestures.take(rng.integers(len(gestures), size=POOL))
     kinds = [
-        _farther_than(near + reach(per_class) - NEAR, hands, gestures)
+        farther_than(near + reach(per_class) - NEAR, hands, gestures)
         for near, hands in (
             (NEAR_POSED, background_hands(HANDS, seed)),
             (NEAR_DELIBERATE, recombined_hands(own.joined(_deliberate_hands(POOL, rng)), HANDS, seed)),
@@ -206,10 +204,3 @@ def _deliberate_pose(rng: np.random.Generator) -> Pose:
     thumb = POSES[list(POSES)[rng.integers(len(POSES))]].thumb
     pose = POSES["open_palm"].with_angles(np.concatenate([fingers.ravel(), thumb, np.zeros(2)]))
     return jitter(pose, rng).turned(rng.normal(0, 1, 3) * HELD)
-
-
-def _farther_than(distance: float, hands: EmbedderInputs, gestures: EmbedderInputs) -> EmbedderInputs:
-    from sklearn.neighbors import NearestNeighbors
-
-    known = NearestNeighbors(n_neighbors=1).fit(builtin_embed(gestures)[:, :FEATURES])
-    return hands.take(known.kneighbors(builtin_embed(hands)[:, :FEATURES])[0][:, 0] > distance)

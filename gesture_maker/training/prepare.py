@@ -16,7 +16,7 @@ from gesture_maker.files import sha256_of
 from gesture_maker.landmarks.engine import Seen, find_hands
 from gesture_maker.landmarks.hands import NOT_FOUND, Hand
 from gesture_maker.landmarks.table import LandmarkTable, table_path
-from gesture_maker.training.run import SplitRow
+from gesture_maker.training.run import SplitRow, by_content
 
 Progress = Callable[[int, int], None]
 
@@ -37,6 +37,12 @@ class Photo:
     def hand(self) -> Hand | None:
         """The hand, if there is one."""
         return self.seen.answer if isinstance(self.seen.answer, Hand) else None
+
+    @property
+    def row(self) -> SplitRow:
+        """Its line of `split.csv`."""
+        image = self.image
+        return SplitRow(image.file, image.label, image.group or "", self.part, self.seen.sha256, self.reason)
 
     @property
     def reason(self) -> str:
@@ -60,7 +66,8 @@ class Prepared:
     def hands(self, part: str) -> list[Photo]:
         """Return the photos of a part that show a hand, in an order that has nothing to do with their names or classes."""
         return sorted(
-            (photo for photo in self.photos if photo.part == part and photo.hand is not None), key=_by_content
+            (photo for photo in self.photos if photo.part == part and photo.hand is not None),
+            key=lambda photo: by_content(photo.row),
         )
 
     @property
@@ -76,10 +83,7 @@ class Prepared:
 
     def split_rows(self) -> list[SplitRow]:
         """Return the lines of `split.csv`."""
-        return [
-            SplitRow(p.image.file, p.image.label, p.image.group or "", p.part, p.seen.sha256, p.reason)
-            for p in self.photos
-        ]
+        return [photo.row for photo in self.photos]
 
 
 def check_labels(dataset: ImageDataset, background: bool = False) -> None:
@@ -196,14 +200,9 @@ def _check_hands(photos: Sequence[Photo], dataset: Path) -> None:
             )
 
 
-def _by_content(photo: Photo) -> tuple[str, str, str]:
-    """Sort by checksum: a renamed photo changes nothing, and the classes come mixed, as Model Maker shuffles them."""
-    return photo.seen.sha256, photo.image.label, photo.image.group or ""
-
-
 def _parted(photos: Sequence[Photo], shares: tuple[int, int, int], seed: int) -> tuple[list[Photo], tuple[str, ...]]:
     """Split the photos with a hand; those without go where their group went, or are dealt out in the same shares."""
-    order = sorted(range(len(photos)), key=lambda index: _by_content(photos[index]))
+    order = sorted(range(len(photos)), key=lambda index: by_content(photos[index].row))
     hands = [index for index in order if photos[index].hand is not None]
     result = split([photos[i].image.label for i in hands], [photos[i].image.group for i in hands], shares, seed)
     parts = dict(zip(hands, result.parts, strict=True))

@@ -130,10 +130,6 @@ class Run:
         """Return the hands in the mirror images of one part's photos, in the same order; None when they were not looked at."""
         return self.hands(mirror_of(part)) if self.description["settings"].get("mirror") else None
 
-    def training_hands(self) -> EmbedderInputs:
-        """Return `hands("train")`."""
-        return self.hands("train")
-
     def save_embeddings(self, parts: dict[str, LabelledEmbeddings], hands: dict[str, EmbedderInputs]) -> None:
         """Write the hands of all parts and their embeddings."""
         arrays: dict[str, Any] = {f"{part}_embeddings": data.embeddings for part, data in parts.items()}
