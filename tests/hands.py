@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gesture_maker.images import Pixels
-from gesture_maker.landmarks.hands import Hand, NoHand
+from gesture_maker.landmarks.hands import POINTS, Hand, NoHand
 
 
 @cache
@@ -97,6 +97,13 @@ hands = st.builds(
     height=sizes,
     margin=st.integers(0, 2500),
 )
+
+def some_hand(seed: int) -> Hand:
+    """Return a hand of random numbers, another for each seed."""
+    rng = np.random.default_rng(seed)
+    landmarks, world = rng.random((2, POINTS, 3), np.float32)
+    return Hand(landmarks, world, float(rng.random()), 640, 480, int(rng.integers(0, 320)))
+
 
 answers = st.one_of(hands, st.builds(NoHand, st.text(st.characters(blacklist_categories=["Cs"]), max_size=60)))
 

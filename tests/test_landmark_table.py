@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import errno
-import signal
+import resource
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet
 import pytest
-from hands import answers, drawn, drawn_dataset, same_answer
-from helpers import ROOT, environment, one_sentence_error, run_cli, tree, write
+from hands import answers, drawn, drawn_dataset, same_answer, some_hand
+from helpers import environment, one_sentence_error, run_cli, tree, write
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gesture_maker import steps
 from gesture_maker.landmarks.hands import NOT_FOUND, HandOrNot, NoHand
+from gesture_maker.landmarks.parts import lock_file, parts_folder
+from gesture_maker.landmarks.rows import key_of
 from gesture_maker.landmarks.table import LandmarkTable, table_path
 
 names = st.text("0123456789abcdef", min_size=1, max_size=64)
@@ -51,6 +55,24 @@ def test_what_goes_in_comes_out(tmp_path_factory: pytest.TempPathFactory, rows: 
     assert again.get("no such photo", "key") is None
 
 
+def test_rows_are_there_before_and_after_they_are_written(tmp_path: Path) -> None:
+    table = LandmarkTable.open(tmp_path / "landmarks.parquet")
+    hand = drawn("four", 0, 0, 64)[1]
+    for step in (lambda: None, table.flush, table.merge):
+        for number in range(3):
+            table.put(f"{number}", "key", hand)
+        step()
+        assert [table.has(name, "key") for name in ("0", "2", "3")] == [True, True, False]
+        assert not table.has("0", "other")
+        assert same_answer(table.get("1", "key"), hand)
+        many = table.get_many(["2", "none of them", "0", "2"], "key")
+        assert [answer is None for answer in many] == [False, True, False, False]
+        assert len(table) == 3
+        keys = table.keys()
+        assert keys.tolist() == sorted(key_of(f"{number}", "key") for number in range(3))
+        assert keys.dtype == "V16"
+
+
 def test_a_later_answer_replaces_an_earlier_one(tmp_path: Path) -> None:
     table = filled(tmp_path / "landmarks.parquet")
     table.put("nothing", "key", NoHand("other"))
@@ -65,6 +87,14 @@ def test_an_unchanged_table_is_not_written_again(tmp_path: Path) -> None:
     table.path.unlink()
     table.save()
     assert not table.path.exists()
+
+
+def without_lock(folder: Path) -> dict[str, bytes]:
+    """Return all files below a folder but the empty one that is locked while a table is merged."""
+    lock = lock_file(folder / "landmarks.parquet").name
+    files = tree(folder)
+    assert files.pop(lock, b"") == b""
+    return files
 
 
 def damaged(whole: bytes, kind: str, place: Path) -> bytes:
@@ -85,102 +115,100 @@ def damaged(whole: bytes, kind: str, place: Path) -> bytes:
     return {"empty": b"", "words": b"these are words\n" * 30}[kind]
 
 
-@pytest.mark.parametrize("kind", ["cut short", "changed inside", "other columns", "other values", "empty", "words"])
+KINDS = ["cut short", "changed inside", "other columns", "other values", "empty", "words"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_damaged_file_is_set_aside_and_made_anew(tmp_path: Path, kind: str) -> None:
     place = tmp_path / "landmarks.parquet"
-    filled(place)
-    content = damaged(place.read_bytes(), kind, place)
-    place.write_bytes(content)
-    table = LandmarkTable.open(place)
-    assert len(table) == 0
-    assert tree(tmp_path) == {"landmarks.parquet.damaged": content}
+    for number in ("", "-2", "-3"):  # one does not take the place of another
+        filled(place)
+        content = damaged(place.read_bytes(), kind, place)
+        place.write_bytes(content)
+        table = LandmarkTable.open(place)
+        assert len(table) == 0
+        files = without_lock(tmp_path)
+        assert "landmarks.parquet" not in files
+        assert files[f"landmarks.parquet.damaged{number}"] == content
+    assert len(files) == 3
     filled(place)
     assert len(LandmarkTable.open(place)) == 4
 
 
-def test_a_file_that_cannot_be_read_is_not_taken_for_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    place = tmp_path / "landmarks.parquet"
-    filled(place)
-    whole = place.read_bytes()
-
-    def fails(*_: object, **__: object) -> None:
-        raise PermissionError(errno.EACCES, "Permission denied", str(place))
-
-    monkeypatch.setattr(pyarrow.parquet, "read_table", fails)
-    with pytest.raises(PermissionError):
-        LandmarkTable.open(place)
-    assert tree(tmp_path) == {"landmarks.parquet": whole}
-
-
-def test_a_full_disk_leaves_the_old_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    place = tmp_path / "landmarks.parquet"
-    table = filled(place)
-    before = tree(tmp_path)
-    table.put("more", "key", NOT_FOUND)
-
-    def fails(_: object, target: Path, **__: object) -> None:
-        Path(target).write_bytes(b"PAR1 and no more")
-        raise OSError(errno.ENOSPC, "No space left on device", str(target))
-
-    with monkeypatch.context() as patched:
-        patched.setattr(pyarrow.parquet, "write_table", fails)
-        with pytest.raises(OSError, match="No space left"):
-            table.save()
-    assert tree(tmp_path) == before
-    table.save()  # there is room again, and nothing was forgotten
-    assert len(LandmarkTable.open(place)) == 5
-
-
-KILLED = """
-import os, signal, sys
+OUT_OF_FILES = """
+import os, resource, sys
 from pathlib import Path
 import pyarrow.parquet
-from gesture_maker.landmarks.hands import NOT_FOUND
+from gesture_maker.landmarks.parts import lock_file, parts_folder
+from gesture_maker.landmarks.rows import key_of
 from gesture_maker.landmarks.table import LandmarkTable
 
-def killed(_, target, **__):
-    Path(target).write_bytes(b"PAR1 and no more")
-    os.kill(os.getpid(), signal.SIGKILL)
-
-pyarrow.parquet.write_table = killed
-table = LandmarkTable.open(Path(sys.argv[1]))
-table.put("more", "key", NOT_FOUND)
-table.save()
+LandmarkTable.open(Path(sys.argv[1]))  # all is imported
+resource.setrlimit(resource.RLIMIT_NOFILE, (os.dup(0), resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+try:
+    LandmarkTable.open(Path(sys.argv[1]))
+except OSError as error:
+    os._exit(error.errno or 0)
 """
 
 
-def test_a_kill_while_saving_leaves_the_old_table(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_not_taken_for_damaged(tmp_path: Path) -> None:
     place = tmp_path / "landmarks.parquet"
     filled(place)
-    before = place.read_bytes()
-    done = subprocess.run([sys.executable, "-c", KILLED, place], env=environment(), check=False)
-    assert done.returncode == -signal.SIGKILL
-    assert place.read_bytes() == before
-    assert len(LandmarkTable.open(place)) == 4
+    before = tree(tmp_path)
+    done = subprocess.run([sys.executable, "-c", OUT_OF_FILES, place], env=environment(), check=False)
+    assert done.returncode == errno.EMFILE
+    assert tree(tmp_path) == before
 
 
-SAVING = """
-import sys
-from pathlib import Path
-from gesture_maker.landmarks.hands import NoHand
-from gesture_maker.landmarks.table import LandmarkTable
-
-table = LandmarkTable.open(Path(sys.argv[1]))
-for number in range(60):
-    table.put(f"{sys.argv[2]}-{number}", "key", NoHand("long " * 1000))
-    table.save()
-"""
+@contextmanager
+def full_disk(most: int) -> Iterator[None]:
+    """Let no file grow beyond `most` bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_two_processes_that_save_at_once_leave_a_whole_table(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", ["flush", "merge"])
+def test_a_full_disk_leaves_the_old_table(tmp_path: Path, step: str) -> None:
     place = tmp_path / "landmarks.parquet"
-    command = [sys.executable, "-c", SAVING, str(place)]
-    both = [subprocess.Popen([*command, name], env=environment(), cwd=ROOT) for name in ("one", "two")]
-    while any(process.poll() is None for process in both):
-        LandmarkTable.open(place)  # would set a broken one aside
-    assert [process.returncode for process in both] == [0, 0]
-    assert list(tree(tmp_path)) == ["landmarks.parquet"]
-    assert len(LandmarkTable.open(place)) >= 60
+    table = filled(place)
+    for number in range(60):
+        table.put(f"hand {number}", "key", some_hand(number))
+    table.save()
+    table.put("more", "key", NOT_FOUND)
+    if step == "merge":
+        table.flush()
+    assert place.stat().st_size > 20_000
+    before = tree(tmp_path)
+    with full_disk(100 if step == "flush" else 20_000), pytest.raises(OSError, match="too large") as told:
+        table.merge()
+    assert told.value.filename == str(place)
+    assert tree(tmp_path) == before
+    table.merge()  # there is room again, and nothing was forgotten
+    assert len(LandmarkTable.open(place)) == 65
+    assert list(without_lock(tmp_path)) == ["landmarks.parquet"]
+
+
+@pytest.mark.parametrize("way", ["the parts are in the way", "no folder"])
+def test_bad_input_a_place_that_cannot_be_written(tmp_path: Path, way: str) -> None:
+    if way == "no folder":
+        place = write(tmp_path / "file", "") / "landmarks.parquet"
+    else:
+        place = tmp_path / "landmarks.parquet"
+        write(parts_folder(place), "words")
+    before = tree(tmp_path)
+    table = LandmarkTable.open(place)
+    table.put("0", "key", NOT_FOUND)
+    with pytest.raises(OSError) as told:  # noqa: PT011 - of several kinds
+        table.flush()
+    assert told.value.filename == str(place)
+    assert told.value.strerror
+    assert tree(tmp_path) == before
+    assert table.get("0", "key") == NOT_FOUND
 
 
 # Where it lies
