@@ -79,7 +79,8 @@ def last_sentence(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def no_leftovers(folder: Path) -> None:
-    assert not [path for path in folder.rglob("*") if path.name.startswith(".")]
+    hidden = {path.name for path in folder.rglob("*") if path.name.startswith(".")}
+    assert hidden <= {".landmarks.parquet.lock", ".landmarks.parquet.parts"}  # what was found is not left over
 
 
 def in_training(stderr: str) -> object:
@@ -135,7 +136,7 @@ def many(drawn: Path, tmp_path: Path) -> Path:
 
 def test_ctrl_c_while_looking_for_hands_keeps_what_was_found(many: Path, cli: Cli) -> None:
     def begun(stderr: str) -> object:
-        return re.search(r"Looking for hands.*?\b([1-9]\d*)/960", stderr)  # each photo as it is and in a mirror
+        return re.search(r"Looking for hands.*?\b([1-9]\d*)/680", stderr)  # 480 photos, 200 of them in a mirror too
 
     done = signalled("train", "many", cwd=many, when=begun)
     assert last_sentence(done).startswith("Interrupted: what was finished is kept, run the same command again")

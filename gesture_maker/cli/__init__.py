@@ -44,12 +44,13 @@ def _common(
 
 def _register() -> None:
     """Add each command in the order in which a newcomer meets them."""
-    from gesture_maker.cli import assets, check, collect, demo, diagnose, evaluate, export, rename, train
+    from gesture_maker.cli import assets, check, collect, demo, diagnose, evaluate, export, landmarks, rename, train
 
     app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
     app.command("collect", epilog=collect.EXAMPLE)(collect.collect)
     app.command("rename", epilog=rename.EXAMPLE)(rename.rename)
     app.command("check", epilog=check.EXAMPLE)(check.check)
+    app.command("landmarks", epilog=landmarks.EXAMPLE)(landmarks.landmarks)
     app.command("train", epilog=train.EXAMPLE)(train.train)
     app.command("diagnose", epilog=diagnose.EXAMPLE)(diagnose.diagnose)
     app.command("export", epilog=export.EXAMPLE)(export.export)

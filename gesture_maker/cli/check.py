@@ -20,6 +20,9 @@ def check(
     min_detection_confidence: float = typer.Option(
         0.5, "--min-detection-confidence", metavar="X", min=0, max=1, help="How sure the hand detector has to be."
     ),
+    workers: int | None = typer.Option(
+        None, "--workers", metavar="N", min=1, help="How many look at once (default: one a core)."
+    ),
     list_all: bool = typer.Option(False, "--list-all", help=f"Name all files of each finding, not only {SHOWN}."),
 ) -> None:
     """Show what will be used, what not and why. Exits 1 when training would fail, 0 with warnings."""
@@ -40,6 +43,7 @@ def check(
             out=out,
             group_by=group_by,
             min_detection_confidence=min_detection_confidence,
+            workers=workers,
             progress=progress,
         )
     table = Table("class", title=escape(str(result.root)))

@@ -1,29 +1,55 @@
-"""Finding the hands of many photos: a thread per core, each with its own landmarker.
+"""Finding the hands of many images, none of them twice: one way in, whichever engine looks.
 
-MediaPipe releases Python's lock while it works, so that threads scale (98 photos/s on one, 193 on two) and a fork, which
-breaks landmarkers, is not needed. A photo already in the table is not looked at again; Ctrl-C keeps what was found.
+What an engine finds goes into the table as it comes, every few seconds as a file of its own, so that Ctrl-C, a kill or
+an empty battery cost the last seconds only.
 """
 
 from __future__ import annotations
 
-import os
-import queue
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from gesture_maker.errors import UnreadableImage
-from gesture_maker.files import sha256_of
-from gesture_maker.images import MIN_SIDE, read_image
-from gesture_maker.landmarks.detector import MIN_DETECTION_CONFIDENCE, HandDetector, detection_key
-from gesture_maker.landmarks.hands import NOT_FOUND, HandOrNot, NoHand
-from gesture_maker.landmarks.table import LandmarkTable
+import numpy as np
+import numpy.typing as npt
+
+from gesture_maker.dataset.listing import Listing
+from gesture_maker.dataset.reading import Reader
+from gesture_maker.errors import ConfigError, UnreadableImage
+from gesture_maker.landmarks import local_engine
+from gesture_maker.landmarks.detector import MIN_DETECTION_CONFIDENCE
+from gesture_maker.landmarks.hands import HandOrNot, NoHand
+from gesture_maker.landmarks.looking import Box, Found, Look
+from gesture_maker.landmarks.table import DamagedTable, LandmarkTable
 
 Progress = Callable[[int, int], None]
 
-SAVE_EVERY = 500  # photos found anew; about 5 s of work on one core, while writing 100,000 rows takes 0.5 s
+ENGINES = ("local", "ray")
+
+FLUSH_ROWS, FLUSH_SECONDS = 1000, 5.0
+"""What was found is written down after so many rows or seconds: a kill costs at most this much."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Which engine looks, and with how many workers (None: one a core); `address`: of a Ray cluster, None to start one here.
+
+    Raises ConfigError for an engine that there is not.
+    """
+
+    name: str = "local"
+    workers: int | None = None
+    address: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.name not in ENGINES:
+            raise ConfigError(f'There is no engine "{self.name}": use {" or ".join(ENGINES)}.')
+        if self.workers is not None and self.workers < 1:
+            raise ConfigError(f"workers is {self.workers}, but has to be at least 1.")
+        if self.address is not None and self.name != "ray":
+            raise ConfigError("An address is that of a Ray cluster: use the engine ray with it.")
 
 
 @dataclass(frozen=True)
@@ -33,6 +59,20 @@ class Seen:
     path: Path
     sha256: str
     answer: HandOrNot
+
+
+@dataclass(frozen=True, eq=False)
+class Filled:
+    """What `fill` did. `sha256`: of each image, S64 [N], empty where it cannot be read; `unreadable`: why, by index; `looks`:
+    how many images were looked at, all others being known."""
+
+    sha256: npt.NDArray[np.bytes_]
+    unreadable: dict[int, NoHand]
+    looks: int
+
+    def hex(self, index: int) -> str:
+        """Return the SHA-256 of an image, empty where it cannot be read."""
+        return str(self.sha256[index].decode())
 
 
 def find_hands(
@@ -45,113 +85,134 @@ def find_hands(
 ) -> list[Seen]:
     """Return the hand, or the reason there is none, of each photo, in the order of `paths`.
 
-    With a `table`, photos it knows are not looked at again, and it is saved now and then, at the end, and on Ctrl-C.
+    With a `table`, photos it knows are not looked at again, and what is found goes into it, now and then and on Ctrl-C.
     `mirrored`: look at the photos in a mirror, and return the hands there: the landmarker's idea of the other hand.
     """
-    key = detection_key(min_detection_confidence, mirrored=mirrored)
-    workers = workers or os.cpu_count() or 1
-    found: dict[int, Seen] = {}
-    with _Detectors(min_detection_confidence) as detectors:
-
-        def one(index: int) -> tuple[int, Seen, bool]:
-            return index, *_look_at(paths[index], table, key, detectors, mirrored)
-
-        fresh = 0
+    look = Look(min_detection_confidence, mirrored)
+    images = _Files(paths)
+    if table is None:
+        found: dict[int, Seen] = {}
+        with closing(local_engine.find(images, look, lambda *_: False, workers)) as results:
+            for done, one in enumerate(results, 1):
+                assert one.answer is not None  # nothing is known
+                found[one.index] = Seen(paths[one.index], one.sha256, one.answer)
+                if progress:
+                    progress(done, len(paths))
+        return [found[index] for index in range(len(paths))]
+    while True:
+        filled = _fill(images, local_engine.find(images, look, table.has, workers), table, look, progress)
         try:
-            # Closed before the landmarkers are: when it is left early, its threads still use some.
-            with closing(_in_threads(one, range(len(paths)), workers)) as results:
-                for index, seen, is_new in results:
-                    found[index] = seen
-                    if table is not None and is_new:
-                        table.put(seen.sha256, key, seen.answer)
-                        fresh += 1
-                        if fresh % SAVE_EVERY == 0:
-                            table.save()
-                    if progress:
-                        progress(len(found), len(paths))
-        finally:
-            if table is not None:
-                table.save()
-    return [found[index] for index in range(len(paths))]
+            answers = table.get_many([filled.hex(index) for index in range(len(paths))], look.key())
+        except DamagedTable:  # it goes on without the file, whose photos are looked at again
+            continue
+        return [
+            Seen(path, filled.hex(index), filled.unreadable.get(index) or held(answer))
+            for index, (path, answer) in enumerate(zip(paths, answers, strict=True))
+        ]
 
 
-def _look_at(
-    path: Path, table: LandmarkTable | None, key: str, detectors: _Detectors, mirrored: bool
-) -> tuple[Seen, bool]:
+def fill(
+    listing: Listing,
+    table: LandmarkTable,
+    look: Look,
+    engine: Engine | None = None,
+    progress: Progress | None = None,
+    detectors: local_engine.Detectors | None = None,
+) -> Filled:
+    """Look at all images of a listing that the table does not know yet, and put what is found into it.
+
+    `detectors`: for the local engine, when there are more calls to come. Memory does not grow with the number of images, but for their names and 64 bytes each.
+    """
+    engine = engine or Engine()
+    if engine.name == "ray":
+        from gesture_maker.landmarks import ray_engine
+
+        found = ray_engine.find(listing, look, table.keys(), workers=engine.workers, address=engine.address)
+        return _fill(_Listed(listing), found, table, look, progress)
+    images = _Listed(listing)
+    return _fill(images, local_engine.find(images, look, table.has, engine.workers, detectors), table, look, progress)
+
+
+def _fill(
+    images: local_engine.Images,
+    results: Iterator[Found],
+    table: LandmarkTable,
+    look: Look,
+    progress: Progress | None,
+) -> Filled:
+    shas = np.zeros(len(images), "S64")
+    unreadable: dict[int, NoHand] = {}
+    looks = fresh = 0
+    flushed = time.monotonic()
+    whole = look.key()
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        return Seen(path, "", NoHand(f"cannot be read ({error.strerror})")), False
-    sha256 = sha256_of(content)
-    known = table.get(sha256, key) if table is not None else None
-    if known is not None:
-        return Seen(path, sha256, known), False
-    try:
-        pixels = read_image(content, name=path.name)
-    except UnreadableImage as error:
-        return Seen(path, sha256, NoHand(error.reason)), True
-    height, width = pixels.shape[:2]
-    if min(height, width) < MIN_SIDE:  # the landmarker finds a hand in such a photo, but not the one that is there
-        return Seen(path, sha256, NoHand(f"{width}x{height} pixels are too few to show a hand")), True
-    with detectors.borrowed() as detector:
-        return Seen(path, sha256, detector.find(pixels[:, ::-1] if mirrored else pixels) or NOT_FOUND), True
+        with closing(results) as found:  # type: ignore[type-var]
+            for done, one in enumerate(found, 1):
+                shas[one.index] = one.sha256
+                if not one.sha256:
+                    assert isinstance(one.answer, NoHand)
+                    unreadable[one.index] = one.answer
+                elif one.answer is not None:
+                    box = images.box(one.index)
+                    table.put(one.sha256, whole if box is None else look.key(box), one.answer)
+                    looks, fresh = looks + 1, fresh + 1
+                    if fresh >= FLUSH_ROWS or time.monotonic() - flushed > FLUSH_SECONDS:
+                        table.flush()
+                        fresh, flushed = 0, time.monotonic()
+                if progress:
+                    progress(done, len(images))
+    finally:
+        table.flush()
+    return Filled(shas, unreadable, looks)
 
 
-class _Detectors:
-    """As many landmarkers as are in use at once, made when first needed."""
+def held(answer: HandOrNot | None) -> HandOrNot:
+    """Return what a table holds of an image that was looked at."""
+    assert answer is not None  # everything readable was put in or is known
+    return answer
 
-    def __init__(self, min_detection_confidence: float) -> None:
-        self._confidence = min_detection_confidence
-        self._idle: queue.SimpleQueue[HandDetector] = queue.SimpleQueue()
 
-    def borrowed(self) -> _Borrowed:
+class _Files:
+    """Photos by their paths."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = paths
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def name(self, index: int) -> str:
+        return self._paths[index].name
+
+    def read(self, index: int) -> bytes:
+        path = self._paths[index]
         try:
-            detector = self._idle.get_nowait()
-        except queue.Empty:
-            detector = HandDetector(self._confidence)
-        return _Borrowed(detector, self._idle)
+            return path.read_bytes()
+        except OSError as error:
+            raise UnreadableImage(path.name, f"cannot be read ({error.strerror})") from error
 
-    def __enter__(self) -> _Detectors:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        while True:
-            try:
-                self._idle.get_nowait().close()
-            except queue.Empty:
-                return
+    def box(self, _: int) -> Box | None:
+        return None
 
 
-@dataclass
-class _Borrowed:
-    detector: HandDetector
-    idle: queue.SimpleQueue[HandDetector]
+class _Listed:
+    """The images of a listing."""
 
-    def __enter__(self) -> HandDetector:
-        return self.detector
+    def __init__(self, listing: Listing) -> None:
+        columns = {name: listing.images.column(name).combine_chunks() for name in listing.images.column_names}
+        self._file, self._path, self._member = columns["file"], columns["path"], columns["member"]
+        self._box = columns["box"] if columns["box"].null_count < len(listing) else None
+        self._reader = Reader(listing.root)
 
-    def __exit__(self, *_: object) -> None:
-        self.idle.put(self.detector)
+    def __len__(self) -> int:
+        return len(self._file)
 
+    def name(self, index: int) -> str:
+        return str(self._file[index].as_py())
 
-def _in_threads(
-    work: Callable[[int], tuple[int, Seen, bool]], items: Sequence[int], workers: int
-) -> Generator[tuple[int, Seen, bool]]:
-    """Yield `work(item)` for all items as they finish, with no more than four per worker under way."""
-    with ThreadPoolExecutor(workers, thread_name_prefix="landmarks") as pool:
-        under_way: set[Future[tuple[int, Seen, bool]]] = set()
-        waiting = iter(items)
-        try:
-            while True:
-                for item in waiting:
-                    under_way.add(pool.submit(work, item))
-                    if len(under_way) >= 4 * workers:
-                        break
-                if not under_way:
-                    return
-                done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
-        finally:
-            for future in under_way:
-                future.cancel()
+    def read(self, index: int) -> bytes:
+        return self._reader.read(self._path[index].as_py(), self._member[index].as_py())
+
+    def box(self, index: int) -> Box | None:
+        found: Box | None = self._box[index].as_py() if self._box is not None else None
+        return found
