@@ -7,7 +7,7 @@ object for each would take 700; and Ray hands them out to its nodes as they are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow
@@ -49,24 +49,53 @@ class Listing:
         return int(self.images.num_rows)
 
 
+@dataclass
+class Parts:
+    """A listing in the making: the tables of each label (none for an empty class), and what is not used."""
+
+    tables: dict[str, list[Any]] = field(default_factory=dict)
+    ignored: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, label: str, table: Any) -> None:
+        """Put the images of a table behind those of the same label."""
+        self.tables.setdefault(label, []).extend([table] if len(table) else [])
+
+    @property
+    def count(self) -> int:
+        """How many images there are."""
+        return sum(len(table) for tables in self.tables.values() for table in tables)
+
+
 def listing_table(
     files: Sequence[str],
-    labels: Sequence[str],
+    labels: Sequence[str] | str,
     *,
-    paths: Sequence[str] | None = None,
+    paths: Sequence[str] | str | None = None,
     members: Sequence[str | None] | None = None,
     groups: Sequence[str | None] | None = None,
     boxes: Sequence[Sequence[float] | None] | None = None,
 ) -> Any:
-    """Return a pyarrow.Table of `LISTING_SCHEMA`; what is not given is null, and `paths` are the files."""
+    """Return a pyarrow.Table of `LISTING_SCHEMA`; what is not given is null, and `paths` are the files.
+
+    Each column may be a pyarrow.Array too; a single label, path or group is that of all images.
+    """
     count = len(files)
-    names = pyarrow.array(files, pyarrow.string())
+    names = _column(files, "file", count)
     columns = {
         "file": names,
-        "path": names if paths is None else pyarrow.array(paths, pyarrow.string()),  # the same bytes, kept once
-        "member": pyarrow.array(members or [None] * count, pyarrow.string()),
-        "label": pyarrow.array(labels, pyarrow.string()),
-        "group": pyarrow.array(groups or [None] * count, pyarrow.string()),
-        "box": pyarrow.array(boxes or [None] * count, LISTING_SCHEMA.field("box").type),
+        "path": names if paths is None else _column(paths, "path", count),  # the same bytes, kept once
+        "member": _column(members, "member", count),
+        "label": _column(labels, "label", count),
+        "group": _column(groups, "group", count),
+        "box": _column(boxes, "box", count),
     }
     return pyarrow.table(columns, schema=LISTING_SCHEMA)
+
+
+def _column(values: Any, name: str, count: int) -> Any:
+    kind = LISTING_SCHEMA.field(name).type
+    if values is None:
+        return pyarrow.nulls(count, kind)
+    if isinstance(values, str):
+        return pyarrow.repeat(pyarrow.scalar(values, kind), count)
+    return values if isinstance(values, pyarrow.Array) else pyarrow.array(values, kind)

@@ -11,12 +11,12 @@ over.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from gesture_maker.dataset.formats.tree import Entry, Tree
 from gesture_maker.dataset.names import RESERVED, normalize_label
 from gesture_maker.errors import DatasetError, LabelError
 from gesture_maker.images import is_image_name, not_an_image_reason
@@ -42,16 +42,17 @@ class ClassFolders:
     ignored: list[tuple[Path, str]]
 
 
-def natural_key(name: str) -> tuple[object, ...]:
+def natural_key(name: str) -> str:
     """Return a sort key that puts `img2` before `img10`; names that differ only in leading zeros keep a fixed order.
 
-    Numbers compare by length, then digit by digit, because Python refuses to convert numbers of thousands of digits.
+    Numbers compare by length, then digit by digit, because Python refuses to convert numbers of thousands of digits. The
+    key is one string, where a tuple of parts would take four times the memory: the end of a part sorts before every letter.
     """
-    parts: list[object] = list(_DIGITS.split(name.casefold()))
+    parts = _DIGITS.split(name.casefold())
     for place in range(1, len(parts), 2):
-        digits = str(parts[place]).lstrip("0")
-        parts[place] = (len(digits), digits)
-    return (tuple(parts), name)
+        digits = parts[place].lstrip("0")
+        parts[place] = f"\0{chr(len(digits) + 1)}{digits}"
+    return f"{''.join(parts)}\0\0{name}"
 
 
 def is_passed_over(name: str) -> bool:
@@ -65,23 +66,21 @@ def read_class_folders(root: Path) -> ClassFolders:
     Folders whose names mean the same label (`None` and `none`) come together. Raises DatasetError for a folder name
     that cannot be a label, because its photos would be missing from the training.
     """
-    found = ClassFolders({}, {}, [])
-    for entry in _entries(root):
-        path = root / entry.name
-        if is_passed_over(entry.name):
-            continue
-        if not entry.is_dir():
-            if entry.name.lower() not in RESERVED:
-                found.ignored.append((shown(path), OUTSIDE if is_image_name(entry.name) else _why_not(entry)))
-            continue
-        try:
-            label = normalize_label(entry.name)
-        except LabelError as error:
-            raise DatasetError(f"{error} It is a folder of {root}.") from error
-        found.folders.setdefault(label, []).append(path)
-        found.images.setdefault(label, []).extend(_images_in(path, found.ignored))
-    for images in found.images.values():
-        images.sort(key=lambda path: (natural_key(path.name), path.parent.name))
+    tree = Tree(root)
+    top = top_level(tree)
+    found = ClassFolders(
+        {label: [root / name for name in names] for label, names in top.folders.items()},
+        {},
+        [(root / name, reason) for name, reason in top.unused],
+    )
+    for label, folders in top.folders.items():
+        images: list[tuple[str, str, str]] = []
+        for folder in folders:
+            inside = class_content(tree, folder)
+            images.extend((natural_key(name), folder, name) for name in inside.images)
+            found.ignored.extend((root / folder / name, reason) for name, reason in inside.unused)
+        found.images[label] = [root / folder / name for _, folder, name in sorted(images)]
+    found.ignored[:] = [(shown(path), reason) for path, reason in found.ignored]
     return found
 
 
@@ -95,6 +94,74 @@ def shown(path: Path) -> Path:
     return Path(printable(str(path)))
 
 
+@dataclass
+class TopLevel:
+    """What lies in a dataset's folder: the folders of each label, in natural order, and what is not used, with the reason."""
+
+    folders: dict[str, list[str]] = field(default_factory=dict)
+    unused: list[tuple[str, str]] = field(default_factory=list)
+
+
+def top_level(tree: Tree) -> TopLevel:
+    """Return what lies in a dataset's folder. Raises DatasetError for a folder name that cannot be a label."""
+    top = TopLevel()
+    for entry in sorted(tree.entries(), key=lambda entry: natural_key(entry.name)):
+        if is_passed_over(entry.name):
+            continue
+        if entry.is_dir():
+            try:
+                top.folders.setdefault(normalize_label(entry.name), []).append(entry.name)
+            except LabelError as error:
+                raise DatasetError(f"{error} It is a folder of {tree.root}.") from error
+        elif entry.name.lower() not in RESERVED:
+            top.unused.append((entry.name, OUTSIDE if is_image_name(entry.name) else _why_not(entry)))
+    return top
+
+
+@dataclass
+class ClassContent:
+    """What lies in the folder of a class: the names of its images, in no order, and what is not used, with the reason."""
+
+    images: list[str] = field(default_factory=list)
+    unused: list[tuple[str, str]] = field(default_factory=list)
+
+
+def class_content(tree: Tree, folder: str) -> ClassContent:
+    """Return what lies in the folder of a class."""
+    found = ClassContent()
+    for entry in tree.entries(folder):
+        name = entry.name
+        if name.startswith(RENAMING_PREFIX):
+            found.unused.append((name, "an interrupted rename left it, run gesture-maker rename"))
+        elif is_passed_over(name):
+            continue
+        elif entry.is_dir():
+            found.unused.extend((f"{name}/{image}", TOO_DEEP) for image in _images_below(tree, f"{folder}/{name}"))
+        elif not is_image_name(name) or not entry.is_file():
+            found.unused.append((name, _why_not(entry)))
+        elif not _is_text(name):
+            found.unused.append((name, "its name is not valid UTF-8, run gesture-maker rename"))
+        else:
+            found.images.append(name)
+    return found
+
+
+def _images_below(tree: Tree, folder: str) -> Iterator[str]:
+    """Yield the images in a folder and in those below it, by their paths in it; links to folders are not followed."""
+    try:
+        entries = sorted(tree.entries(folder), key=lambda entry: entry.name)
+    except OSError:  # without the permission to look into it
+        return
+    for entry in entries:
+        if is_passed_over(entry.name):
+            continue
+        if not entry.is_dir():
+            if is_image_name(entry.name):
+                yield entry.name
+        elif not entry.is_symlink():
+            yield from (f"{entry.name}/{image}" for image in _images_below(tree, f"{folder}/{entry.name}"))
+
+
 def _is_text(name: str) -> bool:
     try:
         name.encode()
@@ -103,35 +170,7 @@ def _is_text(name: str) -> bool:
     return True
 
 
-def _images_in(folder: Path, ignored: list[tuple[Path, str]]) -> Iterator[Path]:
-    for entry in _entries(folder):
-        path = folder / entry.name
-        if entry.name.startswith(RENAMING_PREFIX):
-            ignored.append((shown(path), "an interrupted rename left it, run gesture-maker rename"))
-        elif is_passed_over(entry.name):
-            continue
-        elif entry.is_dir():
-            ignored.extend((shown(image), TOO_DEEP) for image in _images_below(path))
-        elif not is_image_name(entry.name) or not entry.is_file():
-            ignored.append((shown(path), _why_not(entry)))
-        elif not _is_text(entry.name):
-            ignored.append((shown(path), "its name is not valid UTF-8, run gesture-maker rename"))
-        else:
-            yield path
-
-
-def _images_below(folder: Path) -> Iterator[Path]:
-    for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not is_passed_over(name))
-        yield from (Path(place, name) for name in sorted(files) if is_image_name(name) and not is_passed_over(name))
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        return sorted(entries, key=lambda entry: natural_key(entry.name))
-
-
-def _why_not(entry: os.DirEntry[str]) -> str:
+def _why_not(entry: Entry) -> str:
     if entry.is_file():
         return not_an_image_reason(entry.name)
     return "a broken link" if entry.is_symlink() else "not a file"
