@@ -6,15 +6,18 @@ Each room does its own part; only this module knows several of them.
 from __future__ import annotations
 
 import functools
+import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from gesture_maker.bundle.export import Export, export_trained
 from gesture_maker.dataset.checking import Check, PhotoFacts, find_problems
+from gesture_maker.dataset.finding import list_images
 from gesture_maker.dataset.folder import find_dataset, load_dataset
 from gesture_maker.dataset.splitting import PARTS
 from gesture_maker.evaluation.advice import advice
@@ -31,13 +34,24 @@ from gesture_maker.evaluation.plots import save_confusion_matrix, save_curves
 from gesture_maker.files import write_json
 from gesture_maker.landmarks.detector import MIN_DETECTION_CONFIDENCE
 from gesture_maker.landmarks.drawing import PER_CLASS, Example, save_contact_sheet
-from gesture_maker.landmarks.engine import Progress, find_hands
+from gesture_maker.landmarks.engine import Engine, Progress, find_hands
 from gesture_maker.landmarks.hands import Floats, Hand
+from gesture_maker.landmarks.making import (
+    MadeTable,
+    holds_many,
+    import_csv,
+    make_table,
+    name_rows,
+    place_of_table,
+    seed_table,
+)
+from gesture_maker.landmarks.mirror import MIRROR_LOOKS
 from gesture_maker.landmarks.table import LandmarkTable, table_path
 from gesture_maker.training import session
 from gesture_maker.training.crossvalidate import known_group, own_hands
 from gesture_maker.training.run import Run, load_finished_run
 from gesture_maker.training.session import StageProgress
+from gesture_maker.training.stream import STREAM_FROM
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +60,8 @@ class Training:
 
     `metrics` has the head's numbers for the parts train, validation and test, and for "cross_validation" where there was one
     (without photos in which no hand was found; `evaluate` counts those). `estimate`: how well it will do for other people, by
-    cross-validation or else by the test part; None without either. `unused`: photos that show no usable hand, as (file, reason); None after a resume.
+    cross-validation or else by the test part; None without either. `unused`: photos that show no usable hand, as (file, reason); None after a resume. `export`: of the bundle, where that was
+    asked for.
     """
 
     run: Run
@@ -54,6 +69,7 @@ class Training:
     estimate: Estimate | None
     unused: tuple[tuple[Path, str], ...] | None
     warnings: tuple[str, ...]
+    export: Export | None = None
 
 
 def check(
@@ -62,17 +78,21 @@ def check(
     out: Path | None = None,
     group_by: str | None = None,
     min_detection_confidence: float = MIN_DETECTION_CONFIDENCE,
+    workers: int | None = None,
     progress: Progress | None = None,
 ) -> Check:
     """Look at every photo of a dataset and return what is usable, what is not and why, with a contact sheet (PNG).
 
-    `out`: the contact sheet's file; by default `contact_sheet.png` beside the dataset's landmarks. Raises DatasetError only
+    `out`: the contact sheet's file; by default `contact_sheet.png` beside the dataset's landmarks. `workers`: how many look at
+    once, by default one a core. Raises DatasetError only
     when there is no dataset to look at; whatever is wrong inside is among the findings.
     """
     root = find_dataset(dataset)
     data = load_dataset(root, group_by)
     table = LandmarkTable.open(table_path(root))
-    seen = find_hands([image.path for image in data.images], table, min_detection_confidence, progress=progress)
+    photos = [image.path for image in data.images]
+    seen = find_hands(photos, table, min_detection_confidence, workers, progress)
+    name_rows(table, data.images, seen, min_detection_confidence)
     hands = [one.answer if isinstance(one.answer, Hand) else None for one in seen]
     facts = [
         PhotoFacts(one.sha256, isinstance(one.answer, Hand), "" if isinstance(one.answer, Hand) else one.answer.reason)
@@ -90,6 +110,43 @@ def check(
     return Check(root, classes, findings, (*unused, *data.ignored), sheet)
 
 
+def find_landmarks(
+    source: str | Path,
+    *,
+    out: Path | None = None,
+    engine: str = "local",
+    workers: int | None = None,
+    address: str | None = None,
+    mirror: bool = True,
+    group_by: str | None = None,
+    min_detection_confidence: float = MIN_DETECTION_CONFIDENCE,
+    progress: StageProgress | None = None,
+) -> MadeTable:
+    """Find the hands of all images of a source, each once, and return their table, which `train` and `evaluate` read.
+
+    `source`: a dataset (folder or name), a zip or a folder of zips, HaGRID's photos and annotations, a landmark CSV, or an
+    address (`s3://bucket/photos`). `out`: the table, by default the dataset's own `landmarks.parquet`, or for other sources one
+    of their name in the current folder. `engine`: "local" or "ray"; `workers`: how many look at once, by default one a core; `address`: of a Ray cluster. `mirror`: look at
+    some images in a mirror too, as `train` does. What a table knows is not looked at again, so that an interrupted call goes on
+    where it was. Raises a GestureMakerError for a source, table or cluster that cannot be used.
+    """
+    looking = Engine(engine, workers, address)
+    place = place_of_table(source, out)
+    if str(source).lower().endswith(".csv"):
+        return import_csv(Path(source), place, progress)
+    listing = list_images(source, group_by)
+    if Path(listing.root).is_dir():
+        seed_table(place, table_path(Path(listing.root)))
+    return make_table(
+        listing,
+        place,
+        min_detection_confidence=min_detection_confidence,
+        mirror=MIRROR_LOOKS if mirror else 0,
+        engine=looking,
+        progress=progress,
+    )
+
+
 def train(
     dataset: str | Path,
     *,
@@ -104,6 +161,7 @@ def train(
     settings: Mapping[str, Any] | None = None,
     assets: Path | None = None,
     runs: Path | None = None,
+    export: bool = False,
     progress: StageProgress | None = None,
 ) -> Training:
     """Train a gesture classifier on a folder of class folders, into a fresh folder `exported_models/<name>/`.
@@ -114,11 +172,13 @@ def train(
     trained on. `test`: a folder that is the whole test part. `group_by`: a regular expression on file names; photos with
     the same match are never split. `estimate`: whether to estimate the accuracy by cross-validation, which costs five more
     trainings; by default where the test part has fewer than 50 hands, with the recipe "auto". `settings`: Model Maker's HParams and ModelOptions by name, and
-    `min_detection_confidence`. `assets`: where Google's files are looked for first. `runs`: in place of `exported_models`.
+    `min_detection_confidence`. `assets`: where Google's files are looked for first. `runs`: in place of `exported_models`. `export`: make the bundle
+    too, with the bytes that `gesture_maker.export` would give it, in less time.
     Raises a GestureMakerError for anything that cannot be trained; an interrupted training can be taken up by `resume`.
     """
+    root = find_dataset(dataset)
     done = session.start(
-        find_dataset(dataset),
+        root,
         name=name,
         embedder=embedder,
         recipe=recipe,
@@ -130,9 +190,19 @@ def train(
         settings=settings,
         assets=assets,
         runs=runs,
+        looked_at=functools.partial(_table_of_many, root, group_by, progress)
+        if holds_many(root, STREAM_FROM)
+        else None,
         progress=progress,
     )
-    return _documented(done)
+    return _documented(done, export, assets)
+
+
+def _table_of_many(root: Path, group_by: str | None, progress: StageProgress | None, confidence: float) -> Path:
+    """Return the table of a dataset of more photos than are kept in memory, with all of them looked at."""
+    path = table_path(root)
+    make_table(list_images(root, group_by), path, min_detection_confidence=confidence, progress=progress)
+    return path
 
 
 def resume(
@@ -140,10 +210,11 @@ def resume(
     *,
     runs: Path | None = None,
     assets: Path | None = None,
+    export: bool = False,
     progress: StageProgress | None = None,
 ) -> Training:
-    """Continue a training that was interrupted, with the hands and settings it began with."""
-    return _documented(session.resume(run, runs, assets, progress))
+    """Continue a training that was interrupted, with the hands and settings it began with; `export` as for `train`."""
+    return _documented(session.resume(run, runs, assets, progress), export, assets)
 
 
 DIAGNOSIS = "diagnose.png"
@@ -191,9 +262,18 @@ def diagnose(
     )
 
 
-def _documented(done: session.Session) -> Training:
+def _documented(done: session.Session, export: bool, assets: Path | None) -> Training:
     with session.told_how_to_resume(done.run):
-        return _written(done)
+        training = _written(done)
+    if not export:
+        return training
+    try:
+        return replace(training, export=export_trained(done.run, done.head, assets=assets))
+    except KeyboardInterrupt as interrupt:
+        call = shlex.quote(done.run.call)
+        raise KeyboardInterrupt(
+            f'"{done.run.name}" is trained, but not exported: do that with `gesture-maker export {call}`.'
+        ) from interrupt
 
 
 def _written(done: session.Session) -> Training:

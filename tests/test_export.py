@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CLASSES, QUICK, Cli, Trained
+from conftest import CLASSES, QUICK, SPLIT_FLAGS, Cli, Trained
 from helpers import one_sentence_error, tree, write
 
 import gesture_maker
@@ -53,6 +53,41 @@ def test_out_is_a_file_or_a_folder_and_the_bytes_are_the_same(workspace: Path, t
         assert f"`{card.stem}.task`" in card.read_text()
         assert f"gesture-maker eval {bundle} PHOTOS" in done.stdout
         assert trained.export.sha256 in done.stdout
+
+
+QUICKLY = [f"--{name.replace('_', '-')}={value}" for name, value in QUICK.items()]
+
+
+def test_train_exports_what_export_would(drawn: Path, tmp_path: Path, cli: Cli) -> None:
+    done = cli("train", drawn, "--name", "a", "--export", *QUICKLY, *SPLIT_FLAGS, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    bundle = tmp_path / "exported_models/a/gesture_recognizer.task"
+    assert done.stdout.splitlines()[-1] == "Next:  gesture-maker eval a"
+    assert f"SHA-256: {sha256_of_file(bundle)}" in done.stdout
+    written = {
+        name: (bundle.parent / name).read_bytes() for name in ("gesture_recognizer.task", "gesture_recognizer.md")
+    }
+    done = cli("export", "a", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert {name: (bundle.parent / name).read_bytes() for name in written} == written
+
+
+def test_ctrl_c_while_train_exports_says_how_to_go_on(
+    drawn: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gesture_maker import steps
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(steps, "export_trained", stop)
+    done = cli("train", drawn, "--name", "a b", "--export", *QUICKLY, *SPLIT_FLAGS, cwd=tmp_path)
+    assert done.returncode == 130
+    assert done.stderr.splitlines()[-1] == (
+        "\"a b\" is trained, but not exported: do that with `gesture-maker export 'a b'`."
+    )
+    monkeypatch.undo()
+    assert cli("export", "a b", cwd=tmp_path).returncode == 0
 
 
 def test_the_score_threshold_is_in_the_bundle_and_obeyed(workspace: Path, trained: Trained, cli: Cli) -> None:

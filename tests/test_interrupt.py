@@ -136,7 +136,7 @@ def many(drawn: Path, tmp_path: Path) -> Path:
 
 def test_ctrl_c_while_looking_for_hands_keeps_what_was_found(many: Path, cli: Cli) -> None:
     def begun(stderr: str) -> object:
-        return re.search(r"Looking for hands.*?\b([1-9]\d*)/680", stderr)  # 480 photos, 200 of them in a mirror too
+        return re.search(r"Looking for hands.*?\b([1-9]\d*)/580", stderr)  # 480 photos, 100 of them in a mirror too
 
     done = signalled("train", "many", cwd=many, when=begun)
     assert last_sentence(done).startswith("Interrupted: what was finished is kept, run the same command again")

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from gesture_maker.errors import ConfigError, RunError
 from gesture_maker.training import model_maker
 from gesture_maker.training.config import TrainConfig
-from gesture_maker.training.model_maker import CHECKPOINT, LabelledEmbeddings, load_model_maker, train_head
+from gesture_maker.training.keeper import CHECKPOINT
+from gesture_maker.training.model_maker import LabelledEmbeddings, load_model_maker, train_head
 from gesture_maker.training.recipe import SETTINGS, HParams, ModelOptions, make_recipe, read_config
 
 LABELS = ["none", "a", "b"]
@@ -177,6 +178,23 @@ def test_what_is_asked_for_is_what_is_done(settings: dict[str, Any], recipe: str
         assert made.hparams.steps_per_epoch * made.hparams.batch_size >= hands
 
 
+@pytest.mark.parametrize(
+    ("settings", "hands", "batch", "steps"),
+    [
+        ({}, 10, 256, 20),
+        ({}, 20_000, 256, 79),  # all of them in every epoch
+        ({"batch_size": 32}, 700, 32, 120),  # 3000 in all
+        ({"augment": False, "background": False}, 40, 20, 120),
+        ({"epochs": 100}, 700, 256, 5),
+    ],
+)
+def test_small_batches_get_more_and_smaller_steps(settings: dict[str, Any], hands: int, batch: int, steps: int) -> None:
+    made = make_recipe("auto", settings, hands, LABELS).hparams
+    assert (made.batch_size, made.steps_per_epoch) == (batch, steps)
+    assert made.learning_rate == pytest.approx(0.02 * math.sqrt(batch / 256))
+    assert made.epochs >= 20  # points enough for the curves
+
+
 @given(st.sampled_from(SETTINGS), st.one_of(st.text(), st.binary(), st.just(-1), st.just(math.nan), st.just([None])))
 def test_impossible_values_are_refused(name: str, value: Any) -> None:
     with pytest.raises(ConfigError, match=name):
@@ -265,7 +283,7 @@ def trained(folder: Path, hparams: HParams, options: ModelOptions | None = None)
 
 def test_hparams_do_in_model_maker_what_they_say(tmp_path: Path) -> None:
     hparams = HParams(
-        learning_rate=0.02, batch_size=8, epochs=4, steps_per_epoch=3, class_weights={0: 1.0, 1: 1.0, 2: 0.0},
+        learning_rate=0.02, batch_size=8, epochs=4, steps_per_epoch=12, class_weights={0: 1.0, 1: 1.0, 2: 0.0},
         shuffle=True, repeat=True, lr_decay=0.5, gamma=0.5,
     )  # fmt: skip
     head, history = trained(tmp_path, hparams, ModelOptions(dropout_rate=0.25, layer_widths=(9, 4)))
@@ -276,7 +294,7 @@ def test_hparams_do_in_model_maker_what_they_say(tmp_path: Path) -> None:
     assert recognizer._shuffle is True
     assert [row["learning_rate"] for row in history] == pytest.approx([0.02, 0.01, 0.005, 0.0025])
     assert [row["epoch"] for row in history] == [1, 2, 3, 4]
-    assert int(head.model.optimizer.iterations) == 4 * 3
+    assert int(head.model.optimizer.iterations) == 4 * 12
     layers = head.model.layers
     assert [layer.units for layer in layers if type(layer).__name__ == "Dense"] == [9, 4, 3]
     assert [layer.rate for layer in layers if type(layer).__name__ == "Dropout"] == [0.25] * 3
@@ -314,3 +332,18 @@ def test_stock_recipe_trains(drawn: Path, tmp_path: Path, cli: Cli) -> None:
         | {"min_detection_confidence": 0.7, "augment": False, "background": False, "mirror": False}
     )
     assert recorded(tmp_path / "exported_models/a") == stock | {"epochs": 2, "layer_widths": []}
+
+
+@given(st.integers(1, 60), st.integers(1, 20), st.integers(1, 9), st.integers(1, 9), st.integers(1, 500))
+def test_hands_are_dealt_in_whole_passes(hands: int, batch: int, steps: int, epochs: int, most: int) -> None:
+    hparams = HParams(batch_size=batch, epochs=epochs, steps_per_epoch=steps, repeat=True)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(model_maker, "MOST_DEALT", most)
+        dealt = model_maker._dealt(hands, hparams, 0)
+    assert dealt.shape[1] == batch
+    flat = dealt.ravel()
+    assert len(flat) + batch > min(batch * epochs * steps, most)
+    for start in range(0, len(flat), hands):
+        one_pass = flat[start : start + hands]
+        assert len(set(one_pass)) == len(one_pass)
+        assert set(one_pass) <= set(range(hands))

@@ -23,7 +23,8 @@ import gesture_maker
 from gesture_maker.dataset.manifest import ManifestRow, read_manifest, write_manifest
 from gesture_maker.dataset.splitting import DEFAULT_SHARES
 from gesture_maker.errors import RunError
-from gesture_maker.training.model_maker import CHECKPOINT, train_head
+from gesture_maker.training.keeper import CHECKPOINT
+from gesture_maker.training.model_maker import train_head
 from gesture_maker.training.recipe import HParams, ModelOptions
 from gesture_maker.training.run import WEIGHTS, Run, load_run
 
@@ -33,8 +34,8 @@ TRAIN_AND_EXPORT = """
 import json, sys
 import gesture_maker
 dataset, name, seed, settings = sys.argv[1], sys.argv[2], int(sys.argv[3]), json.loads(sys.argv[4])
-gesture_maker.train(dataset, name=name, seed=seed, shares=(80, 10, 10), estimate=False, settings=settings)
-print(gesture_maker.export(name).sha256)
+done = gesture_maker.train(dataset, name=name, seed=seed, shares=(80, 10, 10), estimate=False, settings=settings, export=True)
+print(done.export.sha256)
 """
 
 
@@ -45,7 +46,7 @@ def trained_elsewhere(dataset: Path, name: str, seed: int, folder: Path) -> subp
 
 
 def test_the_same_data_and_seed_give_the_same_task(trained: Trained, tmp_path: Path) -> None:
-    """In another process, with other names of run, dataset and photos, the landmarks looked for again."""
+    """In another process, with other names of run, dataset and photos, the landmarks looked for again, exported on the way."""
     renamed = shutil.copytree(trained.dataset, tmp_path / "renamed")
     (renamed / "landmarks.parquet").unlink()
     rows = []
@@ -271,9 +272,9 @@ def size_of(run: Run, file: str) -> int:
 
 @pytest.mark.parametrize("file", ["landmarks.parquet", "split.csv", "embeddings.npz"])
 def test_bad_input_full_disk_before_training_leaves_nothing(
-    file: str, drawn: Path, trained: Trained, tmp_path: Path, cli: Cli
+    file: str, trained: Trained, tmp_path: Path, cli: Cli
 ) -> None:
-    dataset = shutil.copytree(drawn, tmp_path / "small")
+    dataset = shutil.copytree(trained.dataset, tmp_path / "small")  # its table has all that a training wants
     if file == "landmarks.parquet":
         (dataset / file).unlink()
         limit = 3000

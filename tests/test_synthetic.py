@@ -21,13 +21,15 @@ from gesture_maker.files import sha256_of_file
 from gesture_maker.images import read_image
 from gesture_maker.mediapipe_runtime import load_mediapipe, quiet_stderr
 from gesture_maker.synthetic.draw import ADDED, draw_dataset, draw_image
-from gesture_maker.synthetic.hand import JOINT_LIMITS, HandShape, Pose, landmarks
+from gesture_maker.synthetic.hand import JOINT_LIMITS, HandShape, Pose, landmarks, many_landmarks
 from gesture_maker.synthetic.people import draw_person, generator
 from gesture_maker.synthetic.poses import (
     APART,
     DEMO_CLASSES,
     GESTURES,
     POSES,
+    any_angles,
+    any_pose,
     blend,
     difference,
     jitter,
@@ -62,6 +64,30 @@ def test_bones_keep_their_lengths_in_every_pose(pose: Pose, number: int, left: b
 def test_the_left_hand_is_the_mirrored_right_one(pose: Pose, number: int) -> None:
     shape = draw_person(number).shape
     np.testing.assert_array_equal(landmarks(shape, pose, left=True), landmarks(shape, pose) * np.float32([-1, 1, 1]))
+
+
+@settings(max_examples=20)
+@given(st.integers(1, 5), st.integers(0, 999))
+def test_many_hands_are_the_same_as_one_by_one(count: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    poses_ = [any_pose(rng).turned(rng.normal(0, 60, 3)) for _ in range(count)]
+    shapes = [draw_person(number).shape for number in range(count)]
+    found = many_landmarks(shapes, np.array([p.angles for p in poses_]), np.array([p.orientation for p in poses_]))
+    assert found.shape == (count, 21, 3)
+    one_by_one = [landmarks(shape, pose) for shape, pose in zip(shapes, poses_, strict=True)]
+    np.testing.assert_allclose(found, one_by_one, atol=1e-7)
+
+
+def test_many_poses_are_drawn_as_one_by_one() -> None:
+    """The same mean and spread of every joint, of 4000 each."""
+    rng = np.random.default_rng(0)
+    many, single = any_angles(rng, 4000), np.array([any_angles(rng) for _ in range(4000)])
+    assert many.shape == single.shape
+    assert (np.abs(many.mean(axis=0) - single.mean(axis=0)) < 5 * many.std(axis=0) * np.sqrt(2 / 4000)).all()
+    np.testing.assert_allclose(many.std(axis=0), single.std(axis=0), rtol=0.1)
+    # Neighbouring fingers bend together: the middle joints of index and middle finger.
+    together = [np.corrcoef(angles[:, 2], angles[:, 6])[0, 1] for angles in (many, single)]
+    assert together[0] == pytest.approx(together[1], abs=0.05)
 
 
 @given(arrays(np.float64, len(JOINT_LIMITS), elements=st.floats(-1000, 1000)))

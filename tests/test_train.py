@@ -108,7 +108,7 @@ def test_the_weights_are_those_of_the_best_epoch(drawn: Path, tmp_path: Path) ->
 
 def test_the_auto_recipe_keeps_the_last_epoch(drawn: Path, tmp_path: Path) -> None:
     """Its weights with temperature and margin folded in give the answers that its last epoch was measured by."""
-    settings = {"epochs": 8, "steps_per_epoch": 4, "learning_rate": 0.1, "lr_decay": 1.0}
+    settings = {"epochs": 8, "steps_per_epoch": 4, "batch_size": 16, "learning_rate": 0.1, "lr_decay": 1.0}
     run = gesture_maker.train(
         drawn, name="wild", shares=(60, 20, 20), estimate=False, settings=settings, runs=tmp_path
     ).run

@@ -18,7 +18,8 @@ def model_card(
     about = run.description
     labels = [bundle_label(label) for label in run.labels]
     hparams, options = about["settings"]["hparams"], about["settings"]["model_options"]
-    hands = about["hands"]
+    streamed = about.get("streamed")  # the run keeps a sample only
+    photos, hands = (streamed["rows"], streamed["parts"]) if streamed else (about["photos"], about["hands"])
     google = about["embedder"] == "mediapipe"
     lines = [
         f"# {run.name}: a MediaPipe gesture recognizer",
@@ -44,7 +45,7 @@ def model_card(
         *([f"False alarms: {false_alarms} {_ABOUT_FALSE_ALARMS}", ""] if false_alarms else []),
         "## Training",
         "",
-        f"- {about['photos']} photos, of which {sum(hands.values())} show a hand: {hands['train']} for training, "
+        f"- {photos} photos, of which {sum(hands.values())} show a hand: {hands['train']} for training, "
         f"{hands['validation']} for validation, {hands['test']} for the test; split by "
         f"{'group and class' if about.get('group_by') or _has_groups(run) else 'class (no groups known)'}.",
         f"- Embedder: {'Google' if google else 'gesture-maker'}'s (`{about['embedder']}`), SHA-256 "

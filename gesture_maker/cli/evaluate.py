@@ -17,7 +17,7 @@ def evaluate(
     images: str | None = typer.Argument(
         None,
         metavar="IMAGES",
-        help="A folder of class folders, or a dataset's name; without it, a run's own test part.",
+        help="A folder of class folders, a dataset's name, or a table of landmarks; without it, a run's own test part.",
         show_default=False,
     ),
     num_hands: int = typer.Option(
@@ -57,7 +57,8 @@ def evaluate(
 ) -> None:
     """Ask MediaPipe's GestureRecognizer about labelled photos, and measure its answers.
 
-    A photo in which no hand is found counts as wrong. Without IMAGES a run is asked about photos it never saw.
+    A photo in which no hand is found counts as wrong. Without IMAGES a run is asked about photos it never saw. A table of
+    landmarks in place of photos is asked about without GestureRecognizer.
     """
     from gesture_maker.cli.progress import progress_bar
     from gesture_maker.evaluation.evaluate import evaluate as evaluate_bundle
@@ -101,7 +102,10 @@ def show(result: Any) -> None:
     no_hand = sum(prediction.reason == NOT_FOUND.reason for prediction in result.predictions)
     typer.echo(f"Accuracy: {metrics.accuracy:.4f} ({right} of {metrics.photos} photos right)")
     typer.echo(f"Where a hand was found: {metrics.accuracy_where_found:.4f} (no hand in {no_hand})")
-    typer.echo(f"Latency: {result.latency_p50:.1f} ms (median), {result.latency_p95:.1f} ms (p95)")
+    if result.latency_p50 is None:
+        typer.echo(f"Asked {result.asked}.")
+    else:
+        typer.echo(f"Latency: {result.latency_p50:.1f} ms (median), {result.latency_p95:.1f} ms (p95)")
     for sentence in result.warnings:
         typer.echo(f"Warning: {sentence}")
     typer.echo(f"Written: {result.folder} (metrics.json, predictions.csv, confusion_matrix.png)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -41,6 +42,15 @@ def export(
     if score_threshold is not None and false_alarm_rate is not None:
         raise typer.BadParameter("it chooses the score threshold: give one of them.", param_hint="--false-alarm-rate")
     result = export_run(run, out=out, score_threshold=score_threshold, false_alarm_rate=false_alarm_rate, assets=assets)
+    print_export(result)
+    next_on = shlex.quote(run if out is None else str(result.bundle))
+    if out is not None or not load_run(run).description["hands"]["test"]:
+        next_on += " PHOTOS"
+    typer.echo(f"Next:  gesture-maker eval {next_on}")
+
+
+def print_export(result: Any) -> None:
+    """Say what was exported, a `bundle.export.Export`."""
     typer.echo(f"Bundle: {result.bundle} ({result.bundle.stat().st_size / 1e6:.1f} MB)")
     typer.echo(f"SHA-256: {result.sha256}")
     typer.echo(f"Labels: {', '.join(result.labels)}")
@@ -51,7 +61,3 @@ def export(
     if result.false_alarms:
         typer.echo(f"False alarms: {result.false_alarms}")
     typer.echo(f"Model card: {result.card}")
-    next_on = shlex.quote(run if out is None else str(result.bundle))
-    if out is not None or not load_run(run).description["hands"]["test"]:
-        next_on += " PHOTOS"
-    typer.echo(f"Next:  gesture-maker eval {next_on}")

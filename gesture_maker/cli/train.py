@@ -16,7 +16,10 @@ _HPARAMS, _OPTIONS = "Model Maker's HParams", "Model Maker's ModelOptions"
 
 def train(
     dataset: str | None = typer.Argument(
-        None, metavar="DATASET", help="A folder of class folders, or a name under datasets/.", show_default=False
+        None,
+        metavar="DATASET",
+        help="A folder of class folders, a name under datasets/, or a table of landmarks (.parquet, .csv).",
+        show_default=False,
     ),
     name: str | None = typer.Option(None, "--name", metavar="RUN", help="Of the run; by default the dataset's."),
     embedder: str | None = typer.Option(
@@ -37,7 +40,9 @@ def train(
         metavar="T,V,T",
         help="Percent for train, validation and test (default: 80,10,10; 100,0,0 with fewer than 400 hands).",
     ),
-    test: Path | None = typer.Option(None, "--test", metavar="DIR", help="Test on this folder instead of a split."),
+    test: Path | None = typer.Option(
+        None, "--test", metavar="DATASET", help="Test on this folder or table instead of a split."
+    ),
     group_by: str | None = typer.Option(
         None, "--group-by", metavar="REGEX", help=r"Never split photos whose file names match alike, such as p\d+."
     ),
@@ -48,6 +53,11 @@ def train(
     ),
     config: Path | None = typer.Option(None, "--config", metavar="FILE", help="YAML of these options; flags win."),
     resume: str | None = typer.Option(None, "--resume", metavar="RUN", help="Continue an interrupted training."),
+    export: bool = typer.Option(
+        False,
+        "--export",
+        help="Make the .task bundle too, gesture_recognizer.task in the run, sooner than export would.",
+    ),
     assets: Path | None = typer.Option(None, "--assets", metavar="DIR", help="Folder of Google's TFLite files."),
     mirror: bool | None = typer.Option(
         None,
@@ -156,14 +166,19 @@ def train(
         raise typer.BadParameter(
             "it goes on with the settings the run began with: no other option.", param_hint="--resume"
         )
-    titles = {"landmarks": "Looking for hands", "cross-validation": "Cross-validating", "training": "Training"}
+    titles = {
+        "landmarks": "Looking for hands",
+        "cross-validation": "Cross-validating",
+        "rows": "Reading rows",
+        "training": "Training",
+    }
     with stage_progress(titles) as progress:
         if dataset is None:
             assert resume is not None
-            result = steps.resume(resume, assets=assets, progress=progress)
+            result = steps.resume(resume, assets=assets, export=export, progress=progress)
         else:
             chosen = TrainConfig.from_file_and_flags(config, flags)
-            result = steps.train(dataset, **chosen.arguments(), assets=assets, progress=progress)
+            result = steps.train(dataset, **chosen.arguments(), assets=assets, export=export, progress=progress)
     _print(result)
 
 
@@ -173,6 +188,12 @@ def _print(result: Any) -> None:
     run = result.run
     for sentence in result.warnings:
         typer.echo(f"Warning: {sentence}")
+    if streamed := run.description.get("streamed"):
+        parts = {part: f"{count:,}" for part, count in streamed["parts"].items()}
+        typer.echo(
+            f"{streamed['hands']:,} of {streamed['rows']:,} rows show a hand: {parts['train']} trained on, {parts['validation']} "
+            f"for validation, {parts['test']} for the test, of each of which {streamed['sample']:,} at most are measured."
+        )
     if result.unused:
         total = run.description["photos"]
         typer.echo(f"{total - _without_hand(result)} of {total} photos used; not used:")
@@ -188,7 +209,14 @@ def _print(result: Any) -> None:
     for sentence in result.estimate.sentences if result.estimate else ():
         typer.echo(sentence)
     typer.echo(f"Run: {run.path} (settings, split, curves.png, confusion_matrix.png)")
-    typer.echo(f"Next:  gesture-maker export {shlex.quote(run.call)}")
+    if result.export is None:
+        typer.echo(f"Next:  gesture-maker export {shlex.quote(run.call)}")
+        return
+    from gesture_maker.cli.export import print_export
+
+    print_export(result.export)
+    photos = "" if run.description["hands"]["test"] else " PHOTOS"
+    typer.echo(f"Next:  gesture-maker eval {shlex.quote(run.call)}{photos}")
 
 
 def _without_hand(result: Any) -> int:

@@ -88,23 +88,23 @@ def split(
     if not test:
         if _covers(apart, labels, "validation"):
             return Split(tuple(apart))
-        return Split(_validated(["train"] * len(units), labels, shares, seed), (_NO_VALIDATION_GROUPS,))
+        return Split(_validated(["train"] * len(units), labels, shares, seed), (NO_VALIDATION_GROUPS,))
     held_back = _repaired(_deal(labels, units, {"train": train + validation, "test": test}, seed), labels, units)
     enough = _covers(apart, labels, "validation") and _covers(apart, labels, "test")
     if enough and len(_classes(apart, labels, "test")) >= len(_classes(held_back, labels, "test")):
         return Split(tuple(apart), _about_untested(apart, labels))
     parts = _validated(held_back, labels, shares, seed)
     if _covers(parts, labels, "test") and _covers(parts, labels, "validation"):
-        return Split(parts, (_NO_VALIDATION_GROUPS, *_about_untested(parts, labels)))
+        return Split(parts, (NO_VALIDATION_GROUPS, *_about_untested(parts, labels)))
     parts = _validated(["train"] * len(units), labels, shares, seed)
-    return Split(parts, (_NO_TEST_GROUPS, _NO_VALIDATION_GROUPS))
+    return Split(parts, (NO_TEST_GROUPS, NO_VALIDATION_GROUPS))
 
 
-_NO_TEST_GROUPS = (
+NO_TEST_GROUPS = (
     "All photos, or all of most classes, are of one group (person or burst), so nothing can be held back to test on "
     "other people: the accuracy shown is of the validation photos."
 )
-_NO_VALIDATION_GROUPS = (
+NO_VALIDATION_GROUPS = (
     "There are too few groups for a validation part of its own: it is taken from the training photos."
 )
 

@@ -76,17 +76,17 @@ def _design_effect(accuracy: float, correct: npt.NDArray[np.float64], size: npt.
 
 
 def _for_few_groups(hands: float, groups: int) -> float:
-    from scipy.stats import t  # type: ignore[import-untyped]
+    from scipy.special import stdtrit  # type: ignore[import-untyped]  # scipy.stats takes 0.4 s to import
 
     tail = (1 + LEVEL) / 2
-    return min(1.0, float((t.ppf(tail, hands - 1) / t.ppf(tail, groups - 1 + PRIOR_GROUPS)) ** 2))
+    return min(1.0, float((stdtrit(hands - 1, tail) / stdtrit(groups - 1 + PRIOR_GROUPS, tail)) ** 2))
 
 
 def _clopper_pearson(right: float, hands: float) -> tuple[float, float]:
     """Return the exact binomial interval, for numbers that need not be whole."""
-    from scipy.stats import beta
+    from scipy.special import betaincinv
 
     tail, wrong = (1 - LEVEL) / 2, hands - right
-    low = float(beta.ppf(tail, right, wrong + 1)) if right > 1e-9 else 0.0
-    high = float(beta.ppf(1 - tail, right + 1, wrong)) if wrong > 1e-9 else 1.0
+    low = float(betaincinv(right, wrong + 1, tail)) if right > 1e-9 else 0.0
+    high = float(betaincinv(right + 1, wrong, 1 - tail)) if wrong > 1e-9 else 1.0
     return low, high

@@ -47,11 +47,9 @@ class Metrics:
 def measure(truth: Sequence[str], answers: Sequence[str | None], labels: Sequence[str]) -> Metrics:
     """Return the metrics of `answers` (None: no hand was found) to photos of the classes `truth`.
 
-    `labels` gives the order; classes and answers it lacks are appended. Precision, recall and F1 are scikit-learn's, 0 where
-    nothing was answered.
+    `labels` gives the order; classes and answers it lacks are appended. Precision, recall and F1 are those of scikit-learn (which
+    takes 0.5 s to import, a tenth of a training), 0 where nothing was answered.
     """
-    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
-
     rows = [*dict.fromkeys(labels), *sorted(set(truth) - set(labels))]
     names = [*rows, *sorted({answer for answer in answers if answer is not None} - set(rows))]
     number = {name: index for index, name in enumerate(names)}
@@ -61,13 +59,11 @@ def measure(truth: Sequence[str], answers: Sequence[str | None], labels: Sequenc
     if len(true) != len(given):
         raise ValueError(f"there are {len(given)} answers to {len(true)} photos")
     right, found = true == given, given != no_hand
-    columns = range(len(names) + 1)
-    every = confusion_matrix(true, given, labels=columns) if len(true) else np.zeros((len(columns),) * 2, np.int64)
-    precision, recall, f1, support = (
-        precision_recall_fscore_support(true, given, labels=range(len(rows)), zero_division=0)
-        if len(true)
-        else (np.zeros(len(rows)),) * 4
-    )
+    every = np.zeros((len(names) + 1,) * 2, np.int64)
+    np.add.at(every, (true, given), 1)
+    hits, support, answered = (one[: len(rows)] for one in (np.diag(every), every.sum(axis=1), every.sum(axis=0)))
+    precision, recall = hits / np.maximum(answered, 1), hits / np.maximum(support, 1)
+    f1 = 2 * hits / np.maximum(answered + support, 1)
     per_class = {
         label: {
             "precision": float(precision[i]),

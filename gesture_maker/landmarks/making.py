@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
+import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -80,6 +82,14 @@ def _refuse_others(path: Path) -> None:
         return  # a damaged file
     if not {"sha256", "detection"} <= columns:
         raise ConfigError(f"{path} holds something else than landmarks: use another name.")
+
+
+def holds_many(root: Path, many: int) -> bool:
+    """Tell whether the class folders of a dataset hold that many files."""
+    if not root.is_dir():
+        return False
+    names = (name for folder in root.iterdir() if folder.is_dir() for name in os.scandir(folder))
+    return next(itertools.islice(names, many - 1, None), None) is not None
 
 
 def seed_table(path: Path, own: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 import numpy as np
+import numpy.typing as npt
 
 from gesture_maker.dataset.names import NONE
 from gesture_maker.synthetic.hand import JOINT_LIMITS, HandShape, Pose, skeleton
@@ -70,6 +71,7 @@ TAKE_TURN = np.array([6.0, 5.0, 5.0])  # spread of the orientation between two t
 NONE_TURN = np.array([22.0, 12.0, 14.0])  # hands that make no gesture are held less carefully
 APART = 0.52  # palm lengths, see `difference`: one finger must be nearly all the way elsewhere, or two half the way
 
+_ANY_THUMB = np.array([(5, 55), (5, 45), (0, 20), (0, 40), (-5, 55)])  # degrees
 _AVERAGE = HandShape()
 _TIPS = [4, 8, 12, 16, 20]
 
@@ -127,18 +129,25 @@ def _between(rng: np.random.Generator) -> Pose:
 
 
 def any_pose(rng: np.random.Generator) -> Pose:
-    """Return a plausible pose within the joint limits.
+    """Return a plausible pose within the joint limits, see `any_angles`."""
+    return POSES["relaxed"].with_angles(any_angles(rng))
+
+
+def any_angles(rng: np.random.Generator, *count: int) -> npt.NDArray[np.float64]:
+    """Return the joint angles [23] of a plausible pose, or with a `count` of that many [count, 23]; some beyond the limits.
 
     Neighbouring fingers bend together (they share tendons), and the end joint follows the middle one by about 2/3."""
-    curl = np.clip(rng.uniform(0, 1) + np.cumsum(rng.normal(0, 0.35, 4)), 0, 1)
-    mcp = curl * 80 + rng.normal(0, 10, 4)
-    pip = np.clip(curl + rng.normal(0, 0.15, 4), 0, 1) * 92 + 4
-    dip = pip * 0.66 + rng.normal(0, 5, 4)
-    abduction = rng.uniform(-4, 14, 4) * (1 - 0.8 * curl)  # bent fingers cannot spread: the ligaments are taut
-    thumb = [rng.uniform(5, 55), rng.uniform(5, 45), rng.uniform(0, 20), rng.uniform(0, 40), rng.uniform(-5, 55)]
-    wrist = rng.normal(0, [14, 7])
-    angles = np.concatenate([np.column_stack([abduction, mcp, pip, dip]).ravel(), thumb, wrist])
-    return POSES["relaxed"].with_angles(angles)
+    curl = np.clip(rng.uniform(0, 1, (*count, 1)) + np.cumsum(rng.normal(0, 0.35, (*count, 4)), axis=-1), 0, 1)
+    mcp = curl * 80 + rng.normal(0, 10, (*count, 4))
+    pip = np.clip(curl + rng.normal(0, 0.15, (*count, 4)), 0, 1) * 92 + 4
+    dip = pip * 0.66 + rng.normal(0, 5, (*count, 4))
+    abduction = rng.uniform(-4, 14, (*count, 4)) * (
+        1 - 0.8 * curl
+    )  # bent fingers cannot spread: the ligaments are taut
+    fingers = np.stack([abduction, mcp, pip, dip], axis=-1).reshape(*count, 16)
+    thumb = rng.uniform(_ANY_THUMB[:, 0], _ANY_THUMB[:, 1], (*count, 5))
+    wrist = rng.normal(0, [14, 7], (*count, 2))
+    return np.concatenate([fingers, thumb, wrist], axis=-1)
 
 
 def _may_offend(pose: Pose) -> bool:

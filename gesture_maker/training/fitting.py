@@ -14,9 +14,11 @@ import numpy.typing as npt
 
 from gesture_maker.landmarks.hands import EmbedderInputs
 from gesture_maker.training.enrich import Embed, enriched
-from gesture_maker.training.model_maker import EpochReport, LabelledEmbeddings, TrainedHead, train_head
+from gesture_maker.training.keeper import EpochReport
+from gesture_maker.training.model_maker import LabelledEmbeddings, TrainedHead, train_head
 from gesture_maker.training.recipe import HParams, ModelOptions
 from gesture_maker.training.run import Run
+from gesture_maker.training.spool import Spool
 
 Result = TypeVar("Result")
 
@@ -45,7 +47,7 @@ def hands_to_train_on(
 
 def fit_head(
     run: Run,
-    train: LabelledEmbeddings,
+    train: LabelledEmbeddings | Spool,
     validation: LabelledEmbeddings | None,
     folder: Path,
     on_epoch: EpochReport | None = None,

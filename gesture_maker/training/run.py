@@ -31,6 +31,7 @@ from gesture_maker.errors import LabelError, RunError
 from gesture_maker.files import TEMPORARY_PREFIX, atomic_write, sha256_of_file, write_json, write_text
 from gesture_maker.landmarks.hands import EmbedderInputs
 from gesture_maker.training.model_maker import LabelledEmbeddings
+from gesture_maker.training.table_source import SUFFIXES
 
 RUNS = Path("exported_models")
 """Where runs are made and where a bare name is looked up, relative to the current folder."""
@@ -165,8 +166,7 @@ class Run:
 
         Raises RunError when there is no test part, or when a photo is gone or is no longer the same.
         """
-        folder = Path(self.description.get("test_dataset") or self.description["dataset"])
-        photos = [(folder / row.file, row) for row in self.split() if row.part == "test"]
+        photos = self._photos_of_test_part()
         if not photos:
             raise RunError(
                 f'The run "{self.name}" has no test part: all photos were needed for training. Name a folder of photos '
@@ -181,6 +181,24 @@ class Run:
                 )
         return photos
 
+    def photos_are_elsewhere(self) -> bool:
+        """Tell whether the test part is of a table of landmarks, and none of its photos lies beside that. Raises RunError."""
+        photos = self._photos_of_test_part()
+        return bool(photos) and _is_of_table(self._test_dataset) and not any(path.is_file() for path, _ in photos)
+
+    @property
+    def photo_folder(self) -> Path:
+        """Where the photos of the run's dataset lie; of a table of landmarks, where they would."""
+        return _beside(Path(self.description["dataset"]))
+
+    @property
+    def _test_dataset(self) -> Path:
+        return Path(self.description.get("test_dataset") or self.description["dataset"])
+
+    def _photos_of_test_part(self) -> list[tuple[Path, SplitRow]]:
+        folder = _beside(self._test_dataset)
+        return [(folder / row.file, row) for row in self.split() if row.part == "test"]
+
     def save_history(self, history: Sequence[dict[str, float]]) -> None:
         """Write `history.csv`."""
         write_csv(self.path / "history.csv", history, list(history[0]) if history else [])
@@ -188,6 +206,14 @@ class Run:
     def save_labels(self) -> None:
         """Write `labels.txt`."""
         write_text(self.path / "labels.txt", "".join(f"{label}\n" for label in self.labels))
+
+
+def _is_of_table(dataset: Path) -> bool:
+    return dataset.suffix.lower() in SUFFIXES and not dataset.is_dir()
+
+
+def _beside(dataset: Path) -> Path:
+    return dataset.parent if _is_of_table(dataset) else dataset
 
 
 def new_run(

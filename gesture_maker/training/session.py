@@ -28,7 +28,13 @@ from gesture_maker.training.calibrate import calibrate
 from gesture_maker.training.crossvalidate import CrossValidation, cross_validate, load_cross_validation
 from gesture_maker.training.enrich import Embed
 from gesture_maker.training.fitting import fit_head, hands_to_train_on, hparams_of, model_options_of, one_ahead
-from gesture_maker.training.model_maker import LabelledEmbeddings, TrainedHead, load_head, load_model_maker
+from gesture_maker.training.model_maker import (
+    LabelledEmbeddings,
+    TrainedHead,
+    load_head,
+    load_model_maker,
+    loading_ahead,
+)
 from gesture_maker.training.prepare import Prepared, prepare
 from gesture_maker.training.recipe import check_settings, make_recipe
 from gesture_maker.training.run import (
@@ -44,6 +50,8 @@ from gesture_maker.training.run import (
     refuse_existing,
     valid_run_name,
 )
+from gesture_maker.training.stream_hands import recipe_for_stream, spooled_hands
+from gesture_maker.training.table_source import run_name
 
 StageProgress = Callable[[str, int, int], None]
 """Called with the stage ("landmarks", "cross-validation", "training"), how much of it is done, and of how much."""
@@ -69,12 +77,13 @@ class Scored:
 
 @dataclass(frozen=True, eq=False)
 class Session:
-    """A training that came to its end: its run, the head's answers by part, the epochs, and what the user should be told.
+    """A training that came to its end: its run and head, its answers by part, the epochs, and what the user should be told.
 
     `cross_validation` is None when it was not asked for, or when there was nothing to hold back.
     """
 
     run: Run
+    head: TrainedHead
     scored: dict[str, Scored]
     cross_validation: CrossValidation | None
     history: list[dict[str, float]]
@@ -96,9 +105,13 @@ def start(
     settings: Mapping[str, Any] | None = None,
     assets: Path | None = None,
     runs: Path | None = None,
+    looked_at: Callable[[float], Path] | None = None,
     progress: StageProgress | None = None,
 ) -> Session:
-    """Train on a dataset folder into a fresh run folder; see `gesture_maker.train` for the arguments.
+    """Train on a dataset into a fresh run folder; see `gesture_maker.train` for the arguments.
+
+    `looked_at`: for a dataset of so many photos that their landmarks are rather read from a table: looks at all of them with this
+    detection confidence and returns the table, with their names and groups. `Session.prepared` is None when a table is trained on as a stream.
 
     What can be wrong with settings, names and files is found out before any photo is looked at, except what depends on the
     classes and the number of hands.
@@ -114,23 +127,27 @@ def start(
     if given == ALL and recipe != "auto":
         raise ConfigError(f'The recipe "{recipe}" needs a validation part: use another --split, such as 80,20,0.')
     looking = make_recipe(recipe, independent, _ANY_NUMBER_OF_HANDS, [])
-    wanted = valid_run_name(name if name is not None else free_run_name(dataset.resolve().name, runs))
+    wanted = valid_run_name(name if name is not None else free_run_name(run_name(dataset), runs))
     refuse_existing((runs or RUNS) / wanted)
     check_writable(runs)
     files = embedder_files(embedder, assets)
 
-    prepared = prepare(
-        dataset,
-        shares=given or (None if recipe == "auto" else DEFAULT_SHARES),
-        seed=seed,
-        min_detection_confidence=looking.min_detection_confidence,
-        mirror=looking.mirror,
-        background=looking.background > 0,
-        group_by=group_by,
-        test=test,
-        progress=(lambda done, total: progress("landmarks", done, total)) if progress else None,
-    )
-    plan = make_recipe(recipe, settings, len(prepared.hands("train")), prepared.labels)
+    with loading_ahead():
+        table = looked_at(looking.min_detection_confidence) if looked_at else None
+        prepared = prepare(
+            table or dataset,
+            shares=given or (None if recipe == "auto" else DEFAULT_SHARES),
+            seed=seed,
+            min_detection_confidence=looking.min_detection_confidence,
+            mirror=looking.mirror,
+            background=looking.background > 0,
+            group_by=None if table else group_by,
+            test=test,
+            progress=(lambda done, total: progress("landmarks", done, total)) if progress else None,
+        )
+    plan = make_recipe(recipe, settings, prepared.trained_on, prepared.labels)
+    if prepared.streamed:
+        plan = recipe_for_stream(plan, settings, prepared.trained_on)
     embed = _embedding_function(embedder, files.embedder)
     parts = {part: _embedded(prepared, part, embed) for part in PARTS}
     run = new_run(
@@ -154,7 +171,8 @@ def start(
             "checksums": files.checksums | _landmarker_checksums(),
             "versions": versions(),
             "warnings": list(prepared.warnings),
-        },
+        }
+        | ({"streamed": prepared.streamed.as_dict()} if prepared.streamed else {}),
         prepared.split_rows(),
         parts,
         {part: _hands(prepared, part) for part in PARTS}
@@ -236,17 +254,24 @@ def _fit(run: Run, embed: Embed, prepared: Prepared | None, progress: StageProgr
         if run.description.get("estimate"):
             found = cross_validate(run, embed, functools.partial(report, "cross-validation"))
         report("training", 0, epochs)
-        classes = parts["train"].classes
-        job = functools.partial(hands_to_train_on, run, embed, run.hands("train"), run.mirrored_hands("train"), classes)
-        with one_ahead([job]) as enriching:
-            load_model_maker()  # takes about as long
-            head, history = fit_head(
-                run,
-                next(enriching),
-                parts["validation"],
-                run.path / CHECKPOINTS,
-                lambda epoch, _: report("training", epoch, epochs),
+        fit = functools.partial(
+            fit_head,
+            run,
+            validation=parts["validation"],
+            folder=run.path / CHECKPOINTS,
+            on_epoch=lambda epoch, _: report("training", epoch, epochs),
+        )
+        if run.description.get("streamed"):
+            streamed = prepared.streamed if prepared else None
+            with spooled_hands(run, streamed, embed, functools.partial(report, "rows")) as spool:
+                head, history = fit(spool)
+        else:
+            job = functools.partial(
+                hands_to_train_on, run, embed, run.hands("train"), run.mirrored_hands("train"), parts["train"].classes
             )
+            with one_ahead([job]) as enriching:
+                load_model_maker()  # takes about as long
+                head, history = fit(next(enriching))
         if run.description["settings"]["calibrate"]:
             held_out = _held_out(head, parts["validation"], found)
             none, cautious = run.labels.index(NONE), len(parts["validation"]) > 0
@@ -255,7 +280,8 @@ def _fit(run: Run, embed: Embed, prepared: Prepared | None, progress: StageProgr
         head.save(run.path / WEIGHTS)
         run.save_history(history)
         scored = {part: Scored(head.scores(data.embeddings), data.classes) for part, data in parts.items()}
-    return Session(run, scored, found, history, tuple(run.description["warnings"]), prepared)
+    everything = prepared if prepared is not None and prepared.streamed is None else None
+    return Session(run, head, scored, found, history, tuple(run.description["warnings"]), everything)
 
 
 def _held_out(head: TrainedHead, validation: LabelledEmbeddings, found: CrossValidation | None) -> Scored:
