@@ -201,7 +201,8 @@ def train(
 def _table_of_many(root: Path, group_by: str | None, progress: StageProgress | None, confidence: float) -> Path:
     """Return the table of a dataset of more photos than are kept in memory, with all of them looked at."""
     path = table_path(root)
-    make_table(list_images(root, group_by), path, min_detection_confidence=confidence, progress=progress)
+    listing = list_images(root, group_by)
+    make_table(listing, path, min_detection_confidence=confidence, mirror=MIRROR_LOOKS, progress=progress)
     return path
 
 

@@ -98,6 +98,7 @@ hands = st.builds(
     margin=st.integers(0, 2500),
 )
 
+
 def some_hand(seed: int) -> Hand:
     """Return a hand of random numbers, another for each seed."""
     rng = np.random.default_rng(seed)

@@ -110,4 +110,8 @@ def _filesystem_of(root: str) -> tuple[Any, str]:
 
 def _words(error: BaseException) -> str:
     number = getattr(error, "errno", None)
-    return os.strerror(number) if isinstance(number, int) and number in errno.errorcode else " ".join(str(error).split()) or type(error).__name__
+    return (
+        os.strerror(number)
+        if isinstance(number, int) and number in errno.errorcode
+        else " ".join(str(error).split()) or type(error).__name__
+    )

@@ -11,7 +11,6 @@ dataset as it was. How classes are read off the folders, the same on disk and in
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from gesture_maker.dataset import archives, videos
 from gesture_maker.dataset.formats.class_folders import OUTSIDE, TOO_DEEP, is_passed_over, natural_key, shown
+from gesture_maker.dataset.formats.zips import class_of_zip
 from gesture_maker.dataset.manifest import MANIFEST_NAME, ManifestRow, parse_manifest, read_manifest
 from gesture_maker.dataset.names import RESERVED, normalize_label
 from gesture_maker.errors import DatasetError, LabelError, SourceError, UnreadableImage
@@ -26,7 +26,6 @@ from gesture_maker.images import is_image_name, not_an_image_reason
 
 ZIP_SUFFIX = ".zip"
 OTHER_ARCHIVES = frozenset({".rar", ".7z", ".tar", ".tgz", ".gz", ".bz2", ".xz"})
-_OF_TEACHABLE_MACHINE = re.compile(r"-samples( ?\(\d+\))?$")  # it calls the zip of a class `rock-samples.zip`
 
 
 @dataclass(frozen=True)
@@ -145,7 +144,7 @@ def _add_archive(plan: Plan, source: Path, label: str | None, opener: archives.O
     archive = opener.open(source)
     items, skipped = _expanded(archive.members, opener, 1)
     content = next((member for member in archive.members if member.parts[-1] == MANIFEST_NAME), None)
-    _add(plan, source, _class_of_zip(source.name), items, skipped, label, _Manifest.of_member(content))
+    _add(plan, source, class_of_zip(source.name), items, skipped, label, _Manifest.of_member(content))
 
 
 def _add_folder(plan: Plan, source: Path, dataset: Path, label: str | None, opener: archives.Opener) -> None:
@@ -218,7 +217,7 @@ def _expanded(items: Iterable[_Item], opener: archives.Opener, depth: int) -> tu
                 continue
             inner = opener.open(item.path) if isinstance(item, DiskFile) else opener.open_inner(item)
             found, others = _expanded(inner.members, opener, depth + 1)
-            placed.extend(_below(item.parts[:-1], _class_of_zip(name), found))
+            placed.extend(_below(item.parts[:-1], class_of_zip(name), found))
             skipped.extend(others)
         elif reason := _unusable(name, in_zip=isinstance(item, archives.Member)):
             skipped.append(Skipped(item.shown, reason))
@@ -321,10 +320,6 @@ def _label_of(name: str, source: Path) -> str:
         return normalize_label(name)
     except LabelError as error:
         raise LabelError(f"{error} It is a folder of {source}.") from error
-
-
-def _class_of_zip(name: str) -> str:
-    return _OF_TEACHABLE_MACHINE.sub("", Path(name).stem)
 
 
 def _unusable(name: str, in_zip: bool = False) -> str:

@@ -96,7 +96,9 @@ def _font(text: str, size: float) -> Any:
     return FontProperties(fname=font_file(text), size=size)
 
 
-def _figure(width: float, height: float, columns: int = 1, layout: Literal["constrained"] | None = "constrained") -> Any:
+def _figure(
+    width: float, height: float, columns: int = 1, layout: Literal["constrained"] | None = "constrained"
+) -> Any:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

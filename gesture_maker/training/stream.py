@@ -21,8 +21,8 @@ from gesture_maker.training.table_source import Mask, Survey, survey, with_none
 
 STREAM_FROM = 10_000
 """Hands from which on a table is streamed. In memory each comes with its mirror image and at least four variants of both: peak
-memory was 1.24 GB with 10,000 hands, 1.87 with 20,000 and 3.13 with 40,000; as a stream 1.26 GB with 100,000 and 1.24 with
-1,000,000, and half the processor time."""
+memory was 1.3 GB with 10,000 hands, 1.9 with 20,000 and 3.1 with 40,000 (29 s of processor time); as a stream 1.14 GB with 10,000
+(12 s), 1.27 with 100,000 (20 s) and 1.33 with 1,000,000 (56 s)."""
 
 SAMPLE = 20_000
 """Hands of each part that a run keeps. Of 20,000 hands the accuracy is known to 0.002 (95 %, at 0.98)."""
