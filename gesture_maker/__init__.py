@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gesture_maker.errors import GestureMakerError
     from gesture_maker.evaluation.evaluate import evaluate
     from gesture_maker.recognition.recognizer import Recognizer
-    from gesture_maker.steps import check, diagnose, resume, train
+    from gesture_maker.steps import check, diagnose, find_landmarks, resume, train
 
 _HOMES = {
     "GestureMakerError": "gesture_maker.errors",
@@ -38,6 +38,7 @@ _HOMES = {
     "diagnose": "gesture_maker.steps",
     "evaluate": "gesture_maker.evaluation.evaluate",
     "export": "gesture_maker.bundle.export",
+    "find_landmarks": "gesture_maker.steps",
     "rename": "gesture_maker.dataset.renaming",
     "resume": "gesture_maker.steps",
     "train": "gesture_maker.steps",
@@ -51,6 +52,7 @@ __all__ = [
     "diagnose",
     "evaluate",
     "export",
+    "find_landmarks",
     "rename",
     "resume",
     "train",
