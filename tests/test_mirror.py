@@ -17,7 +17,7 @@ import gesture_maker
 from gesture_maker.dataset.splitting import DEFAULT_SHARES
 from gesture_maker.landmarks.looking import Look
 from gesture_maker.landmarks.mirror import to_mirror
-from gesture_maker.landmarks.table import read_batches, table_path
+from gesture_maker.landmarks.table import TABLE_NAME, read_batches, table_path
 from gesture_maker.training import prepare
 
 photos = st.lists(
@@ -50,6 +50,7 @@ def test_equally_many_of_every_class_by_content(found: list, limit: int, rng: ob
 
 def test_a_training_looks_at_no_more_than_these(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = shutil.copytree(drawn, tmp_path / "small")
+    (dataset / TABLE_NAME).unlink()  # other tests may have looked at all of them
     monkeypatch.setattr(prepare, "MIRROR_LOOKS", 8)
     reports: list[tuple[int, int]] = []
     run = gesture_maker.train(

@@ -211,7 +211,7 @@ def test_looks_that_are_known_are_not_done_again(
 def test_a_node_that_dies_costs_the_batch_it_was_at(
     cluster: Any, listing: Listing, expected: list[Found], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    times, batch = 8, 10
+    times, batch = 20, 10  # enough for the second node to begin in time on a busy machine
     many = repeated(listing, times)
     node = cluster.add_node(**NODE)
     raylet = node.all_processes["raylet"][0].process.pid
