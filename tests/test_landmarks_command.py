@@ -219,7 +219,7 @@ def test_kill_at_any_moment_and_going_on(many: Path, tmp_path: Path) -> None:
     assert {path.name for path in many.iterdir() if path.name.startswith(".")} <= {".landmarks.parquet.lock"}
 
 
-# Writes after every four photos what it otherwise writes after 1,000 or 5 s, so that a kill finds it in the middle.
+# Writes after every four photos what it otherwise writes after 1,000 or 2 s, so that a kill finds it in the middle.
 _FLUSHING = (
     "from gesture_maker.landmarks import engine; engine.FLUSH_ROWS = 4; from gesture_maker.cli import main; main()"
 )

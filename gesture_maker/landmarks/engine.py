@@ -28,7 +28,7 @@ Progress = Callable[[int, int], None]
 
 ENGINES = ("local", "ray")
 
-FLUSH_ROWS, FLUSH_SECONDS = 1000, 5.0
+FLUSH_ROWS, FLUSH_SECONDS = 1000, 2.0
 """What was found is written down after so many rows or seconds: a kill costs at most this much."""
 
 
