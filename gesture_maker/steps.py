@@ -19,6 +19,7 @@ from gesture_maker.bundle.export import Export, export_trained
 from gesture_maker.dataset.checking import Check, PhotoFacts, find_problems
 from gesture_maker.dataset.finding import list_images
 from gesture_maker.dataset.folder import find_dataset, load_dataset
+from gesture_maker.dataset.formats.landmark_csv import is_landmark_csv
 from gesture_maker.dataset.splitting import PARTS
 from gesture_maker.evaluation.advice import advice
 from gesture_maker.evaluation.diagnose import Diagnosis, calibrated, class_lines, find_confusions, find_suspects
@@ -132,7 +133,7 @@ def find_landmarks(
     """
     looking = Engine(engine, workers, address)
     place = place_of_table(source, out)
-    if str(source).lower().endswith(".csv"):
+    if is_landmark_csv(source):
         return import_csv(Path(source), place, progress)
     listing = list_images(source, group_by)
     if Path(listing.root).is_dir():

@@ -209,14 +209,10 @@ def _count(listing: Listing, filled: Filled, table: LandmarkTable, look: Look) -
 def _answers(listing: Listing, filled: Filled, table: LandmarkTable, look: Look, rows: range) -> list[HandOrNot]:
     """Return what is found in these images of a listing."""
     boxes = listing.images.column("box").slice(rows.start, len(rows)).to_pylist()
-    by_key: dict[str, list[int]] = {}
-    for index, box in zip(rows, boxes, strict=True):
-        by_key.setdefault(look.key(box) if box is not None else "", []).append(index)
-    found: dict[int, HandOrNot | None] = {}
-    for key, indices in by_key.items():
-        shas = [filled.hex(index) for index in indices]
-        found |= dict(zip(indices, table.get_many(shas, key or look.key()), strict=True))
-    return [filled.unreadable.get(index) or held(found[index]) for index in rows]
+    whole = look.key()
+    keys = [whole if box is None else look.key(box) for box in boxes]
+    found = table.get_many([filled.hex(index) for index in rows], keys)
+    return [filled.unreadable.get(index) or held(answer) for index, answer in zip(rows, found, strict=True)]
 
 
 def _stage(progress: StageProgress | None, stage: str) -> Callable[[int, int], None] | None:

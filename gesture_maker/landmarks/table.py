@@ -114,10 +114,10 @@ class LandmarkTable:
         with self._mutex:
             return self._reading(fetch)
 
-    def get_many(self, shas: Sequence[str], detection: str) -> list[HandOrNot | None]:
+    def get_many(self, shas: Sequence[str], detection: str | Sequence[str]) -> list[HandOrNot | None]:
         """Return the answers for photos in their order, None for those that were not looked at under these settings.
 
-        Raises DamagedTable, OSError.
+        `detection`: of all, or of each. Raises DamagedTable, OSError.
         """
         keys = keys_of(shas, detection)
 
