@@ -161,16 +161,17 @@ def test_nothing_is_kept_of_an_image_but_its_name(tmp_path: Path) -> None:
     count = 5000
     for number in range(count):
         write(tmp_path / "rock" / f"rock_{number:06d}.jpg", b"")
-    list_images(tmp_path)
+    kept = []  # several: Python's table of interned strings grows by megabytes, now and then, and other threads allocate
     tracemalloc.start()
     try:
-        before = tracemalloc.get_traced_memory()[0]
-        listing = list_images(tmp_path)
-        kept = tracemalloc.get_traced_memory()[0] - before
+        for _ in range(5):
+            before = tracemalloc.get_traced_memory()[0]
+            listing = list_images(tmp_path)
+            kept.append(tracemalloc.get_traced_memory()[0] - before)
     finally:
         tracemalloc.stop()
     assert len(listing) == count
-    assert kept < 4 * count  # bytes; one str is 70
+    assert min(kept) < 4 * count  # bytes; one str is 70
     assert listing.images.nbytes < 100 * count
 
 
