@@ -17,7 +17,8 @@ from gesture_maker.embedders import builtin, embedder_files
 from gesture_maker.images import Pixels, read_image
 from gesture_maker.landmarks.detector import HandDetector
 from gesture_maker.landmarks.hands import EmbedderInputs, Floats, Hand, embedder_inputs
-from gesture_maker.recognition.recognizer import RecognizedHand, Recognizer
+from gesture_maker.recognition.answers import RecognizedHand
+from gesture_maker.recognition.recognizer import Recognizer
 
 CLASSES = ["a", "b", "c"]  # no `None` among them: it would let the canned classifier answer
 TOLERANCE = 1e-4  # promised is 1e-3; measured on these photos 2e-6

@@ -17,7 +17,8 @@ from gesture_maker.bundle.task import TaskBundle, read_task, write_task
 from gesture_maker.embedders.builtin import tflite_bytes
 from gesture_maker.errors import BundleError, ConfigError, UnreadableImage
 from gesture_maker.landmarks.detector import HandDetector
-from gesture_maker.recognition.recognizer import Recognition, RecognizedHand, Recognizer
+from gesture_maker.recognition.answers import Recognition, RecognizedHand
+from gesture_maker.recognition.recognizer import Recognizer
 
 PHOTO = drawn("four")[0]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from gesture_maker.errors import SourceError
 from gesture_maker.files import sha256_of_file
@@ -35,7 +36,7 @@ def count_frames(path: Path) -> int:
     """
     import cv2
 
-    video = _open(path)
+    video = open_capture(str(path.absolute()))
     try:
         if not video.isOpened() or not video.grab():
             raise SourceError(f"{path} is not a video that can be read: convert it to MP4 (H.264) first.")
@@ -51,7 +52,7 @@ def read_frames(path: Path, every: int = EVERY) -> Iterator[tuple[int, bytes]]:
     """
     import cv2
 
-    video = _open(path)
+    video = open_capture(str(path.absolute()))
     try:
         number = 0
         while video.grab():
@@ -65,9 +66,13 @@ def read_frames(path: Path, every: int = EVERY) -> Iterator[tuple[int, bytes]]:
         video.release()
 
 
-def _open(path: Path):  # type: ignore[no-untyped-def]  # cv2.VideoCapture; named here it would be imported at start
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # silent: what is wrong with a file, we say in one sentence
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+def open_capture(what: str | int, *settings: Any) -> Any:
+    """Return the cv2.VideoCapture of a file, address or camera's number, opened or not, without OpenCV's chatter.
+
+    `settings`: what cv2.VideoCapture takes after the source. What is wrong with a source, its caller says in one sentence.
+    """
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # silent; read when FFmpeg is first used
     import cv2
 
-    return cv2.VideoCapture(str(path.absolute()))
+    cv2.setLogLevel(0)  # by the environment it would be too late: mediapipe has imported it
+    return cv2.VideoCapture(what, *settings)
