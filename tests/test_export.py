@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -106,21 +107,57 @@ def test_the_score_threshold_is_in_the_bundle_and_obeyed(workspace: Path, traine
     assert set(answers[workspace / "strict.task"]) == {NONE}
 
 
-def test_with_googles_embedder_the_canned_gestures_are_inside(
+def test_with_googles_embedder_the_canned_gestures_are_inside_unless_left_out(
     trained: Trained, shared: Path, tmp_path: Path, cli: Cli
 ) -> None:
-    arguments = ["--embedder", "mediapipe", "--assets", shared / "assets"]
-    flags = [f"--{name.replace('_', '-')}={value}" for name, value in QUICK.items()]
-    done = cli("train", trained.dataset, "--name", "google", *arguments, *flags, cwd=tmp_path)
+    assets = ["--assets", shared / "assets"]
+    done = cli(
+        "train", trained.dataset, "--name", "google", "--embedder", "mediapipe", *assets, *QUICKLY, *SPLIT_FLAGS, cwd=tmp_path
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    done = cli("export", "google", "--assets", shared / "assets", cwd=tmp_path)
+    done = cli("export", "google", *assets, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     run = tmp_path / "exported_models/google"
-    bundle = read_task(run / "gesture_recognizer.task")
+    bundle, card = read_task(run / "gesture_recognizer.task"), (run / "gesture_recognizer.md").read_text()
     assert bundle.gesture_embedder == (shared / "assets/gesture_embedder.tflite").read_bytes()
     assert "Victory" in labels_of(bundle.canned_gesture_classifier)
     assert json.loads((run / "run.json").read_text())["embedder"] == "mediapipe"
-    assert "Google's (`mediapipe`)" in (run / "gesture_recognizer.md").read_text()
+    assert "Google's (`mediapipe`)" in card
+    assert "MediaPipe's canned gestures" in card
+
+    done = cli("export", "google", *assets, "--without-canned", "--out", "own.task", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    own, card = read_task(tmp_path / "own.task"), (tmp_path / "own.md").read_text()
+    assert labels_of(own.canned_gesture_classifier) == ["None"]
+    assert own == replace(bundle, canned_gesture_classifier=own.canned_gesture_classifier)
+    assert "Google's (`mediapipe`)" in card
+    assert "canned" not in card
+    # A hand that is none of the run's gestures, and one of the canned ones: of these drawn fists some are answered so.
+    photos = drawn_fists(tmp_path / "fists")
+    assert any(canned for _, canned in answers(run / "gesture_recognizer.task", photos))
+    silenced = answers(tmp_path / "own.task", photos)
+    assert not any(canned for _, canned in silenced)
+    assert silenced == answers(run / "gesture_recognizer.task", photos, canned=False)
+
+
+def drawn_fists(folder: Path) -> list[Path]:
+    """Draw fists of eight people and return the photos."""
+    from gesture_maker.synthetic.draw import draw_dataset
+
+    draw_dataset(folder, ("fist",), range(8), 1, 0)
+    return sorted(folder.glob("fist/*"))
+
+
+def answers(bundle: Path, photos: list[Path], canned: bool = True) -> list[tuple[str, bool]]:
+    """Return the gesture of each photo, and whether the canned classifier said it."""
+    with Recognizer(bundle, canned=canned) as recognizer:
+        found = [recognizer.recognize(photo).best for photo in photos]
+    return [(hand.gesture, hand.canned) for hand in found if hand]
+
+
+def test_the_built_in_embedders_bundle_is_the_same_without_canned_gestures(workspace: Path, trained: Trained) -> None:
+    bundle = gesture_maker.export(workspace / "exported_models/first", out=workspace / "own.task", canned=False).bundle
+    assert bundle.read_bytes() == trained.export.bundle.read_bytes()
 
 
 @pytest.fixture

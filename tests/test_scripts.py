@@ -315,6 +315,81 @@ def test_somebody_elses_venv_is_used_or_left_alone(checkout: Checkout) -> None:
     assert (own / "precious").exists()
 
 
+APT = r"""#!/bin/bash
+# Notes what it is asked, and cannot get what $STANDIN/unavailable names.
+printf '%s\n' "$*" >> "$STANDIN/calls"
+for package; do :; done
+! grep -qx -- "$package" "$STANDIN/unavailable"
+"""
+
+COMMANDS = ("node", "npm", "chromium", "Xvfb", "xauth", "xdotool")
+LIBRARIES = ("libGL.so.1", "libgthread-2.0.so.0", "libEGL.so.1", "libGLESv2.so.2")
+
+
+class BareMachine:
+    """A machine for `.ci/run`: its libraries, commands, user and apt-get are stand-ins; so is scripts/test."""
+
+    def __init__(self, checkout: Checkout) -> None:
+        self.root, self.standin = checkout.root, checkout.standin
+        self.environment = checkout.environment | {"CHROMIUM": ""}
+        shutil.copytree(ROOT / ".ci", self.root / ".ci")
+        (self.standin / "unavailable").write_text("")
+        self.has("id", "echo 0")
+        self.has("apt-get", APT.partition("\n")[2])
+        self.has("ldconfig", "")
+        (self.root / "scripts" / "test").write_text("echo the tests ran; exit 3\n")
+
+    def has(self, command: str, does: str = "true") -> None:
+        path = self.standin / "bin" / command
+        path.write_text(f"#!/bin/bash\n{does}\n")
+        path.chmod(0o755)
+
+    def run(self) -> tuple[list[str], list[str]]:
+        """Run the checks; return the packages that apt-get was asked for, and what was said."""
+        (self.standin / "calls").write_text("")
+        command = ["bash", str(self.root / ".ci" / "run")]
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+        said = done.stdout.splitlines()
+        assert (done.returncode, said[-1]) == (3, "the tests ran"), done.stderr
+        calls = [call.split() for call in (self.standin / "calls").read_text().splitlines()]
+        assert sum(call[0] == "update" for call in calls) == bool(calls), "the lists are fetched once"
+        wanted = [word for call in calls if "install" in call for word in call if word[0] != "-" and word != "install"]
+        return wanted, said[:-1]
+
+
+@pytest.fixture
+def machine(checkout: Checkout) -> BareMachine:
+    return BareMachine(checkout)
+
+
+def test_the_checks_first_install_what_the_machine_lacks(machine: BareMachine) -> None:
+    wanted, _ = machine.run()
+    tools = ["nodejs", "npm", "chromium", "xvfb", "xauth", "xdotool"]
+    assert wanted == ["libgl1", "libglib2.0-0", "libegl1", "libgles2", *tools]
+    machine.has("node")
+    machine.has("google-chrome")
+    machine.has("ldconfig", "\n".join(f"echo '	{name} (libc6,x86-64) => /lib/{name}'" for name in LIBRARIES[1:]))
+    assert machine.run()[0] == ["libgl1", "npm", "xvfb", "xauth", "xdotool"]
+
+
+def test_the_checks_install_nothing_where_nothing_is_missing(machine: BareMachine) -> None:
+    for command in COMMANDS:
+        machine.has(command)
+    machine.has("ldconfig", "\n".join(f"echo '	{name} (libc6,x86-64) => /lib/{name}'" for name in LIBRARIES))
+    assert machine.run() == ([], [])
+
+
+def test_the_checks_go_on_without_what_cannot_be_had_and_say_so(machine: BareMachine) -> None:
+    (machine.standin / "unavailable").write_text("chromium\n")
+    wanted, said = machine.run()
+    assert "xdotool" in wanted, "one that cannot be had does not keep the next from being installed"
+    assert [line for line in said if "could not" in line] == ["ci: apt-get could not install chromium."]
+    machine.has("id", "echo 1000")
+    wanted, said = machine.run()
+    assert wanted == []
+    assert "ci: going on without chromium: installing needs root and apt-get." in said
+
+
 def test_the_checks_all_run_and_any_failure_counts(checkout: Checkout) -> None:
     shutil.copy(ROOT / "scripts" / "test", checkout.root / "scripts" / "test")
     (checkout.root / "scripts" / "setup").write_text("#!/bin/bash\n")

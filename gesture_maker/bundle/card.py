@@ -12,9 +12,17 @@ from gesture_maker.training.run import Run
 
 
 def model_card(
-    run: Run, file_name: str, sha256: str, score_threshold: float, false_alarms: FalseAlarms | None = None
+    run: Run,
+    file_name: str,
+    sha256: str,
+    score_threshold: float,
+    false_alarms: FalseAlarms | None = None,
+    canned: bool = False,
 ) -> str:
-    """Return the model card of a run's bundle as Markdown; `false_alarms` is why it has that score threshold."""
+    """Return the model card of a run's bundle as Markdown.
+
+    `false_alarms` is why it has that score threshold; `canned` says whether it knows MediaPipe's canned gestures too.
+    """
     about = run.description
     labels = [bundle_label(label) for label in run.labels]
     hparams, options = about["settings"]["hparams"], about["settings"]["model_options"]
@@ -33,7 +41,7 @@ def model_card(
         + (
             " Where it is `None`, MediaPipe's canned gestures (`Closed_Fist`, `Open_Palm`, `Pointing_Up`, `Thumb_Down`, "
             "`Thumb_Up`, `Victory`, `ILoveYou`) are asked."
-            if google
+            if canned
             else ""
         ),
         f"Answers with a score below {score_threshold:g} do not count.",
@@ -70,6 +78,8 @@ def model_card(
         *_KOTLIN.format(file=json.dumps(file_name).replace("$", r"\$")).splitlines(),
         "```",
         "",
+        _ABOUT_REPORTING,
+        "",
     ]
     return "\n".join(lines)
 
@@ -93,11 +103,18 @@ const recognizer = await GestureRecognizer.createFromOptions(wasm, {{
   baseOptions: {{ modelAssetPath: {file} }},
   runningMode: "IMAGE",
 }});
-const result = recognizer.recognize(document.querySelector("img"));
+const image = document.querySelector("img");
+await image.decode(); // it may still be loading
+const result = recognizer.recognize(image);
 for (const hand of result.gestures) console.log(hand[0].categoryName, hand[0].score);
 """
 
 _KOTLIN = """\
+import com.google.mediapipe.framework.image.BitmapImageBuilder
+import com.google.mediapipe.tasks.core.BaseOptions
+import com.google.mediapipe.tasks.vision.core.RunningMode
+import com.google.mediapipe.tasks.vision.gesturerecognizer.GestureRecognizer
+
 val options = GestureRecognizer.GestureRecognizerOptions.builder()
     .setBaseOptions(BaseOptions.builder().setModelAssetPath({file}).build())
     .setRunningMode(RunningMode.IMAGE)
@@ -107,6 +124,11 @@ val result = recognizer.recognize(BitmapImageBuilder(bitmap).build())
 result.gestures().forEach {{ hand -> println("${{hand[0].categoryName()}} ${{hand[0].score()}}") }}
 """
 
+
+_ABOUT_REPORTING = (
+    "MediaPipe's newer packages (measured: `@mediapipe/tasks-vision` 1.1.0) report how they perform and are used to "
+    "Google, though no images; their READMEs say what you owe your users for it."
+)
 
 _PARTS = {
     "test": "of the test part (held back from training)",

@@ -5,7 +5,7 @@ Model Maker's metadata writer makes it; the bytes depend on the data, settings a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from gesture_maker.bundle.card import model_card
 from gesture_maker.bundle.task import TaskBundle, labels_of, read_task, write_task
 from gesture_maker.dataset.names import bundle_label
 from gesture_maker.embedders import EmbedderFiles, embedder_files
+from gesture_maker.embedders.builtin import silent_canned_classifier_bytes
 from gesture_maker.errors import BundleError, ConfigError
 from gesture_maker.files import atomic_write, sha256_of
 from gesture_maker.training.false_alarms import FalseAlarms, choose_threshold
@@ -54,6 +55,7 @@ def export(
     out: Path | None = None,
     score_threshold: float | None = None,
     false_alarm_rate: float | None = None,
+    canned: bool = True,
     assets: Path | None = None,
     runs: Path | None = None,
 ) -> Export:
@@ -62,15 +64,18 @@ def export(
     `out`: the file or the folder it goes to; by default `gesture_recognizer.task` in the run. `score_threshold`: answers with
     a lower score do not count (0..1, by default `SCORE_THRESHOLD`); in its place `false_alarm_rate` chooses the lowest
     threshold from 0.5 with which at most that share (0..1) of hands that make none of the gestures is answered with one, see
-    `training/false_alarms.py`. `assets`: where Google's files are looked for first. Raises ConfigError for settings that
-    cannot be, or a rate that no threshold reaches, RunError for a run that is not finished, BundleError when the bundle does not do what
-    the trained head does.
+    `training/false_alarms.py`. `canned`: let MediaPipe's canned gestures answer where the custom head says `None`, which they can
+    with Google's embedder only; without, a classifier with the single label `None` takes their place. `assets`: where Google's
+    files are looked for first. Raises ConfigError for settings that cannot be, or a rate that no threshold reaches, RunError for
+    a run that is not finished, BundleError when the bundle does not do what the trained head does.
     """
     _check_thresholds(score_threshold, false_alarm_rate)
     found = load_finished_run(run, runs)
     target = _target(found, out)
     files = embedder_files(found.description["embedder"], assets)
     _check_same_files(found, files)
+    if not canned:
+        files = replace(files, canned_gesture_classifier=silent_canned_classifier_bytes())
     return _exported(found, load_trained(found), files, target, score_threshold, false_alarm_rate)
 
 
@@ -111,7 +116,8 @@ def _exported(
     card = target.with_name(f"{target.stem}.md")
     with atomic_write(target) as temporary, atomic_write(card) as temporary_card:  # both or none
         temporary.write_bytes(content)
-        text = model_card(found, target.name, sha256_of(content), score_threshold, false_alarms)
+        canned = len(labels_of(files.canned_gesture_classifier)) > 1
+        text = model_card(found, target.name, sha256_of(content), score_threshold, false_alarms, canned)
         temporary_card.write_text(text, encoding="utf-8")
     return Export(target, card, sha256_of(content), tuple(labels), compared, difference, score_threshold, false_alarms)
 

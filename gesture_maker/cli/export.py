@@ -31,6 +31,9 @@ def export(
         min=0,
         max=1,
     ),
+    without_canned: bool = typer.Option(
+        False, "--without-canned", help="Leave MediaPipe's canned gestures out of a bundle with Google's embedder."
+    ),
     assets: Path | None = typer.Option(None, "--assets", metavar="DIR", help="Folder of Google's TFLite files."),
 ) -> None:
     """Make the .task bundle of a run, verify it in MediaPipe, and write a model card beside it."""
@@ -41,7 +44,14 @@ def export(
 
     if score_threshold is not None and false_alarm_rate is not None:
         raise typer.BadParameter("it chooses the score threshold: give one of them.", param_hint="--false-alarm-rate")
-    result = export_run(run, out=out, score_threshold=score_threshold, false_alarm_rate=false_alarm_rate, assets=assets)
+    result = export_run(
+        run,
+        out=out,
+        score_threshold=score_threshold,
+        false_alarm_rate=false_alarm_rate,
+        canned=not without_canned,
+        assets=assets,
+    )
     print_export(result)
     next_on = shlex.quote(run if out is None else str(result.bundle))
     if out is not None or not load_run(run).description["hands"]["test"]:
