@@ -10,7 +10,8 @@ from typing import Any
 
 from gesture_maker.bundle.export import Export, export
 from gesture_maker.dataset.folder import DATASETS
-from gesture_maker.evaluation.evaluate import Evaluation, evaluate
+from gesture_maker.evaluation.evaluate import evaluate
+from gesture_maker.evaluation.results import Evaluation
 from gesture_maker.steps import Training, train
 from gesture_maker.synthetic.draw import draw_dataset
 from gesture_maker.synthetic.poses import DEMO_CLASSES

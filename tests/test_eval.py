@@ -147,7 +147,7 @@ def test_a_task_file_alone_is_evaluated_beside_it(trained: Trained, tmp_path: Pa
     metrics = check_consistent(tmp_path / "mine_evaluation/small")
     assert metrics["photos"] == 48
     assert set(tree(tmp_path)) == {
-        "mine.task", *(f"mine_evaluation/small/{name}" for name in ("metrics.json", "predictions.csv", "confusion_matrix.png"))
+        "mine.task", *(f"mine_evaluation/small/{name}" for name in ("metrics.json", "predictions.csv", "confusion_matrix.png", "report/index.html"))
     }  # fmt: skip
     same = gesture_maker.evaluate(trained.export.bundle, trained.dataset, out=tmp_path / "again")
     assert same.folder == tmp_path / "again"
@@ -219,9 +219,17 @@ def test_canned_gestures_are_shown_as_such_and_can_be_silenced(with_canned: Path
     assert "Victory (canned)" in metrics["confusion"]["answers"]
     count = sum(row["canned"] == "1" for row in rows_of(with_canned / "with"))
     assert f"{count} photos were answered with one of Google's canned gestures" in done.stdout
+    assert f"Answered by: custom {metrics['photos'] - metrics['no_hand'] - count}, canned {count}" in done.stdout
+    report = (with_canned / "with/report/index.html").read_text()
+    assert (
+        report.count("→ <bdi>Victory</bdi> (canned)")
+        == Counter(row["answer"] for row in rows_of(with_canned / "with") if row["canned"] == "1")["Victory"]
+    )
+    assert "custom / canned</span>" in report
     done = cli("eval", "google", "small", "--no-canned", "--out", "without", cwd=with_canned)
     assert done.returncode == 0, done.stderr
     check_consistent(with_canned / "without")
+    assert "custom / canned (silenced)" in (with_canned / "without/report/index.html").read_text()
     assert {row["canned"] for row in rows_of(with_canned / "without")} == {"0"}
 
 

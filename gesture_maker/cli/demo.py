@@ -28,5 +28,4 @@ def demo(
     typer.echo(f"Trained on {used} of {made.training.run.description['photos']} drawings: {made.training.run.path}")
     typer.echo("Asked MediaPipe's GestureRecognizer about the other people:")
     show(made.evaluation)
-    typer.echo(f"Report: {made.evaluation.folder / 'confusion_matrix.png'}")
     typer.echo(f"Bundle: {made.export.bundle} (drop it into MediaPipe Studio, or load it as {made.export.card} says)")

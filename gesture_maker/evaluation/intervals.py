@@ -50,28 +50,40 @@ def accuracy_interval(right: npt.NDArray[np.bool_], groups: npt.NDArray[np.int64
     Pearson's, and equal to it where each hand is a group of its own. Raises ValueError when there are no answers, or other
     than there are groups.
     """
-    if not len(right) or len(right) != len(groups):
-        raise ValueError(f"there are {len(right)} answers and {len(groups)} groups")
+    values = np.asarray(right, float)
+    effective, count = effective_size(values, groups)
+    accuracy = float(values.mean())
+    low, high = _clopper_pearson(accuracy * effective, effective)
+    return Interval(accuracy, low, high, len(values), count, effective)
+
+
+def effective_size(values: npt.NDArray[np.float64], groups: npt.NDArray[np.int64]) -> tuple[float, int]:
+    """Return how many independent values N values (float [N]) of so many groups (int [N]) are worth, and how many groups there are.
+
+    It is N where each value is a group of its own, and never more. Raises ValueError when there are no values, or other than
+    there are groups.
+    """
+    if not len(values) or len(values) != len(groups):
+        raise ValueError(f"there are {len(values)} answers and {len(groups)} groups")
     _, number = np.unique(groups, return_inverse=True)
     size = np.bincount(number).astype(float)
-    correct: npt.NDArray[np.float64] = np.bincount(number, weights=np.asarray(right, float)).astype(float)
     hands, count = float(size.sum()), len(size)
-    accuracy = float(correct.sum() / hands)
-    effective = hands
-    if count < hands:
-        effective = hands / max(1.0, _design_effect(accuracy, correct, size)) * _for_few_groups(hands, count)
-    low, high = _clopper_pearson(accuracy * effective, effective)
-    return Interval(accuracy, low, high, int(hands), count, effective)
+    if count == hands:
+        return hands, count
+    sums: npt.NDArray[np.float64] = np.bincount(number, weights=values).astype(float)
+    return hands / max(1.0, _design_effect(values, sums, size)) * _for_few_groups(hands, count), count
 
 
-def _design_effect(accuracy: float, correct: npt.NDArray[np.float64], size: npt.NDArray[np.float64]) -> float:
-    """Return by how much groups widen the variance of the accuracy, drawn towards what is usual."""
-    hands, count = size.sum(), len(size)
+def _design_effect(
+    values: npt.NDArray[np.float64], sums: npt.NDArray[np.float64], size: npt.NDArray[np.float64]
+) -> float:
+    """Return by how much groups widen the variance of the mean, drawn towards what is usual."""
+    hands, count, mean, variance = size.sum(), len(size), values.mean(), values.var()
     usual = float(1 + ((size**2).sum() / hands - 1) * CORRELATION)
-    if count < 2 or accuracy in (0.0, 1.0):
+    if count < 2 or variance == 0.0:
         return usual
-    between = count / (count - 1) * ((correct - accuracy * size) ** 2).sum() / hands**2
-    found = float(between / (accuracy * (1 - accuracy) / hands))
+    between = count / (count - 1) * ((sums - mean * size) ** 2).sum() / hands**2
+    found = float(between / (variance / hands))
     return ((count - 1) * found + PRIOR_GROUPS * usual) / (count - 1 + PRIOR_GROUPS)
 
 

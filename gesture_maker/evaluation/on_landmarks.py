@@ -14,6 +14,7 @@ from gesture_maker.bundle.task import TaskBundle, labels_of, score_threshold_of
 from gesture_maker.dataset.names import NONE, class_of_bundle_label
 from gesture_maker.errors import BundleError
 from gesture_maker.landmarks.hands import EmbedderInputs, Floats, Hand, embedder_inputs
+from gesture_maker.training.crossvalidate import known_group
 from gesture_maker.training.run import Run
 from gesture_maker.training.sources import TableSource
 from gesture_maker.training.stream import sampled
@@ -25,18 +26,20 @@ MOST_ROWS = 100_000
 @dataclass(frozen=True, eq=False)
 class Rows:
     """N labelled photos of which the landmarks are known. `hands`: those of the M photos that show one, in their order;
-    `reasons`: why a photo shows none, empty where it does; `trained_on`: how many the run was trained on."""
+    `reasons`: why a photo shows none, empty where it does; `groups`: the person or burst, empty where not known."""
 
     files: list[str]
     labels: list[str]
     shas: list[str]
     reasons: list[str]
+    groups: list[str]
     hands: EmbedderInputs
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not len(self.files) == len(self.labels) == len(self.shas) == len(self.reasons):
-            raise ValueError("files, labels, shas and reasons are not of the same photos")
+        columns = (self.files, self.labels, self.shas, self.reasons, self.groups)
+        if len({len(column) for column in columns}) != 1:
+            raise ValueError("files, labels, shas, reasons and groups are not of the same photos")
         if self.reasons.count("") != len(self.hands):
             raise ValueError("there are not as many hands as photos that show one")
 
@@ -50,9 +53,9 @@ class Answer:
     canned: bool
 
 
-def rows_of_table(path: Path, min_detection_confidence: float) -> Rows:
+def rows_of_table(path: Path, min_detection_confidence: float, group_by: str | None = None) -> Rows:
     """Return the labelled rows of a table of landmarks, a random sample of them when they are many. Raises DatasetError."""
-    source = TableSource(path, None, min_detection_confidence)
+    source = TableSource(path, group_by, min_detection_confidence)
     warnings = source.warnings
     where = None
     if source.survey.hands > MOST_ROWS:
@@ -65,6 +68,7 @@ def rows_of_table(path: Path, min_detection_confidence: float) -> Rows:
         [image.label for image, _ in photos],
         [seen.sha256 for _, seen in photos],
         ["" if isinstance(answer, Hand) else answer.reason for answer in answers],
+        [image.group if image.group and image.group != image.file else "" for image, _ in photos],
         embedder_inputs([answer for answer in answers if isinstance(answer, Hand)]),
         warnings,
     )
@@ -80,6 +84,7 @@ def rows_of_test_part(run: Run) -> Rows:
         [row.label for row in rows],
         [row.sha256 for row in rows],
         [row.reason for row in rows],
+        [known_group(row) for row in rows],
         run.hands("test"),
     )
 

@@ -25,29 +25,39 @@ def save_curves(history: Sequence[dict[str, float]], path: Path, best_epoch: boo
 
     `best_epoch`: whether the epoch with the least validation loss was kept, and is marked; else it was the last.
     """
-    epochs = [row["epoch"] for row in history]
-    parts = [("", "training", _BLUE)]
-    if "val_loss" in history[0]:
-        parts.append(("val_", "validation", _ORANGE))
-    marker = "o" if len(epochs) == 1 else None  # one point makes no line
     figure, (left, right) = _figure(9, 3.6, columns=2, layout=None)
     figure.subplots_adjust(
         left=0.085, right=0.985, bottom=0.14, top=0.9, wspace=0.24
     )  # to work them out takes half the time
     for axes, name, title in ((left, "loss", "Loss (focal)"), (right, "accuracy", "Accuracy")):
-        for prefix, part, colour in parts:
-            axes.plot(epochs, [row[f"{prefix}{name}"] for row in history], color=colour, label=part, marker=marker)
-        if len(parts) > 1 and best_epoch:
-            best = min(history, key=lambda row: math.inf if math.isnan(row["val_loss"]) else row["val_loss"])
-            axes.axvline(best["epoch"], color=_GREY, linestyle=":", label=f"best epoch ({best['epoch']:.0f})")
+        draw_history(axes, history, name, best_epoch, (_BLUE, _ORANGE, _GREY))
         axes.set_title(title, loc="left")
-        axes.set_xlabel("epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.grid(alpha=0.25)
-    if any(row["loss"] > 0 for row in history):
-        left.set_yscale("log")
     right.legend(loc="lower right", framealpha=0.9, edgecolor="none")  # the best epoch's line may pass behind it
     _save(figure, path)
+
+
+def draw_history(
+    axes: Any, history: Sequence[dict[str, float]], name: str, best_epoch: bool, colours: tuple[str, str, str]
+) -> None:
+    """Draw one column of a training's history ("loss" or "accuracy") into matplotlib's axes.
+
+    `colours`: of the training part, of the validation part, and of the mark at the best epoch.
+    """
+    epochs = [row["epoch"] for row in history]
+    parts = [("", "training", colours[0])]
+    if "val_loss" in history[0]:
+        parts.append(("val_", "validation", colours[1]))
+    marker = "o" if len(epochs) == 1 else None  # one point makes no line
+    for prefix, part, colour in parts:
+        axes.plot(epochs, [row[f"{prefix}{name}"] for row in history], color=colour, label=part, marker=marker)
+    if len(parts) > 1 and best_epoch:
+        best = min(history, key=lambda row: math.inf if math.isnan(row["val_loss"]) else row["val_loss"])
+        axes.axvline(best["epoch"], color=colours[2], linestyle=":", label=f"best epoch ({best['epoch']:.0f})")
+    axes.set_xlabel("epoch")
+    axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+    if name == "loss" and any(row["loss"] > 0 for row in history):
+        axes.set_yscale("log")
 
 
 def save_confusion_matrix(metrics: Metrics, path: Path, title: str) -> None:

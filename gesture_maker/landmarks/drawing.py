@@ -106,24 +106,30 @@ def _write_caption(pen: Any, caption: str, left: int, top: int) -> None:
         pen.text((left, top + CAPTION * (number + 0.5) / 2), shown, fill=colour, font=font, anchor="lm")
 
 
-def _tile(example: Example) -> Pixels:
+def close_up(pixels: Pixels, hand: Hand | None, side: int) -> Pixels:
+    """Return a photo (uint8 [height, width, 3] RGB) with its longer side scaled to `side` pixels and its hand drawn onto it.
+
+    Where the hand is small in the photo, only the part around it is shown.
+    """
     import cv2
 
-    try:
-        pixels = read_image(example.path)
-    except UnreadableImage:
-        return np.full((TILE, TILE, 3), 225, np.uint8)
-    hand = example.hand
     if hand is not None:
         pixels, hand = _around(pixels, hand)
-    scale = TILE / max(pixels.shape[:2])
+    scale = side / max(pixels.shape[:2])
     size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
     small: Pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC))
-    if hand is not None:
-        small = draw_hand(small, hand)
+    return small if hand is None else draw_hand(small, hand)
+
+
+def _tile(example: Example) -> Pixels:
+    try:
+        small = close_up(read_image(example.path), example.hand, TILE)
+    except UnreadableImage:
+        return np.full((TILE, TILE, 3), 225, np.uint8)
+    height, width = small.shape[:2]
     tile = np.full((TILE, TILE, 3), 245, np.uint8)
-    top, left = (TILE - size[1]) // 2, (TILE - size[0]) // 2
-    tile[top : top + size[1], left : left + size[0]] = small
+    top, left = (TILE - height) // 2, (TILE - width) // 2
+    tile[top : top + height, left : left + width] = small
     return tile
 
 

@@ -1,0 +1,145 @@
+"""Where a bundle is from: how its run was trained, with which versions, and which file was asked."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from gesture_maker.bundle.task import score_threshold_of
+from gesture_maker.evaluation.questions import Bundle
+from gesture_maker.evaluation.report.charts import charts_of_training
+from gesture_maker.evaluation.report.html import Html, code, facts, figure, figures, join, name, paragraph, table
+from gesture_maker.evaluation.report.numbers import when
+from gesture_maker.files import sha256_of_file
+from gesture_maker.training.crossvalidate import known_group
+from gesture_maker.training.run import Run
+from gesture_maker.training.session import versions
+
+PARTS = ("train", "validation", "test")
+
+
+def about_training(run: Run | None) -> Html:
+    """Return how a bundle was trained: facts, what was estimated, and the curves of the training where they are."""
+    if run is None:
+        return paragraph("A .task file does not tell how it was trained: evaluate its run to see that here.")
+    history = _history(run)
+    drawn = charts_of_training(history, bool(_of(run, "settings").get("best_epoch"))) if history else []
+    return join(
+        [
+            facts((key, _readable(value)) for key, value in training_facts(run).items()),
+            *(paragraph(sentence) for sentence in _estimate(run)),
+            figures(figure(one) for one in drawn) if drawn else "",
+        ]
+    )
+
+
+def training_facts(run: Run) -> dict[str, Any]:
+    """Return what a training is described by, as names and values for a reader; what an older run does not know is left out."""
+    about = run.description
+    settings = _of(run, "settings")
+    streamed = about.get("streamed")  # such a run keeps a sample only
+    photos, hands = (streamed["rows"], streamed["parts"]) if streamed else (about.get("photos"), _of(run, "hands"))
+    several = _groups(run)
+    found: dict[str, Any] = {
+        "run": run.name,
+        "trained": when(about.get("created")),
+        "dataset": Path(about["dataset"]).name if about.get("dataset") else None,
+        "test dataset": Path(about["test_dataset"]).name if about.get("test_dataset") else None,
+        "photos": photos,
+        "hands": ", ".join(f"{part} {hands[part]}" for part in PARTS if part in hands),
+        "split": _split(about),
+        "groups": f"{several} people or bursts, never split" if several else "none known",
+        "seed": about.get("seed"),
+        "embedder": about.get("embedder"),
+        "recipe": about.get("recipe"),
+        "Model Maker's HParams": _settings(settings.get("hparams")),
+        "Model Maker's ModelOptions": _settings(settings.get("model_options")),
+        "further settings": _settings({k: v for k, v in settings.items() if not isinstance(v, dict)}),
+        "calibration": _settings(about.get("calibration")),
+        "data fingerprint": code(about["fingerprint"]) if about.get("fingerprint") else None,
+    }
+    return {key: value for key, value in found.items() if value not in (None, "")}
+
+
+def about_bundle(bundle: Bundle) -> dict[str, Any]:
+    """Return what identifies a bundle: its file, checksum, classes, score threshold, and the checksums of its models."""
+    head = bundle.parts.custom_gesture_classifier
+    threshold = score_threshold_of(head) if head else None
+    found = {
+        "file": code(bundle.task.name),
+        "size": f"{bundle.task.stat().st_size / 1e6:.1f} MB",
+        "SHA-256": code(sha256_of_file(bundle.task)),
+        "classes": join([name(label) for label in bundle.labels], ", "),
+        "score threshold": f"{threshold:g}" if threshold else "none",
+        "canned gestures": "yes" if bundle.has_canned else "none in the bundle",
+    }
+    checksums = _of(bundle.run, "checksums") if bundle.run else {}
+    return found | {f"{part.replace('_', ' ')} SHA-256": code(value) for part, value in checksums.items()}
+
+
+def table_of_versions(run: Run | None) -> Html:
+    """Return the versions that the training and this evaluation were made with."""
+    trained = _of(run, "versions") if run else {}
+    try:
+        present = versions()
+    except metadata.PackageNotFoundError:  # installed otherwise: no reason not to report
+        present = {}
+    names = dict.fromkeys([*present, *trained])
+    columns = ["", "training", "this evaluation"] if run else ["", "this evaluation"]
+    rows = [[one, *([trained.get(one)] if run else []), present.get(one)] for one in names]
+    return table("Versions", columns, rows, words=3)
+
+
+def _estimate(run: Run) -> list[str]:
+    try:
+        measured: dict[str, Any] = json.loads((run.path / "metrics.json").read_text(encoding="utf-8"))
+        return [f"At its training: {sentence}" if not i else sentence
+                for i, sentence in enumerate(measured["estimate"]["sentences"])]  # fmt: skip
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def _history(run: Run) -> list[dict[str, float]]:
+    """Return the epochs of a training; nothing when they are not there, or damaged."""
+    try:
+        with (run.path / "history.csv").open(encoding="utf-8", newline="") as file:
+            rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    except (OSError, ValueError, TypeError, csv.Error):
+        return []
+    return rows if all({"epoch", "loss", "accuracy"} <= set(row) for row in rows) else []
+
+
+def _groups(run: Run) -> int:
+    try:
+        return len({known_group(row) for row in run.split()} - {""})
+    except Exception:  # a damaged list is no reason not to report
+        return 0
+
+
+def _split(about: Mapping[str, Any]) -> str | None:
+    shares = about.get("split")
+    if not shares:
+        return None
+    reason = f" ({about['split_reason']})" if about.get("split_reason") else ""
+    return " / ".join(f"{share} %" for share in shares) + reason
+
+
+def _of(run: Run, key: str) -> dict[str, Any]:
+    value = run.description.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _settings(values: Mapping[str, Any] | None) -> str:
+    return ", ".join(f"{key} {_number(value)}" for key, value in (values or {}).items() if value is not None)
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _readable(value: Any) -> Any:
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value
