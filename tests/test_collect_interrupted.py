@@ -14,7 +14,8 @@ from helpers import ROOT, check_manifest, contents, environment, one_sentence_er
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gesture_maker.dataset.collecting import collect, place
+from gesture_maker.dataset.adding import place
+from gesture_maker.dataset.collecting import collect
 from gesture_maker.dataset.manifest import read_manifest
 
 
