@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gesture_maker.dataset.renaming import rename
     from gesture_maker.errors import GestureMakerError
     from gesture_maker.evaluation.evaluate import evaluate
+    from gesture_maker.recognition.live import live
     from gesture_maker.recognition.recognizer import Recognizer
     from gesture_maker.steps import check, diagnose, find_landmarks, resume, train
 
@@ -39,6 +40,7 @@ _HOMES = {
     "evaluate": "gesture_maker.evaluation.evaluate",
     "export": "gesture_maker.bundle.export",
     "find_landmarks": "gesture_maker.steps",
+    "live": "gesture_maker.recognition.live",
     "rename": "gesture_maker.dataset.renaming",
     "resume": "gesture_maker.steps",
     "train": "gesture_maker.steps",
@@ -53,6 +55,7 @@ __all__ = [
     "evaluate",
     "export",
     "find_landmarks",
+    "live",
     "rename",
     "resume",
     "train",

@@ -10,8 +10,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from hands import drawn_dataset, silent_bundle
+from hands import drawn, drawn_dataset, silent_bundle
 from helpers import ROOT, environment, write
+
+from gesture_maker.recognition.recorder import Recorder
 
 PACKAGE = ROOT / "gesture_maker"
 
@@ -172,6 +174,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     drawn_dataset(folder / "data", ("none", "four"), 3)
     drawn_dataset(folder / "photos", ("none",), 2)
     write(folder / "silent.task", silent_bundle())
+    with Recorder(folder / "film.mp4") as film:
+        for number in range(5):
+            film.add(drawn("four")[0], number / 25)
     return folder
 
 
@@ -181,6 +186,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "check data",
         "collect photos --dataset collected",
         "eval silent.task data --out evaluated",
+        "live silent.task film.mp4 --headless --record answers.mp4",
         "rename photos",
         "assets list",
         "assets verify",

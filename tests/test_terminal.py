@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -70,6 +71,30 @@ def test_without_a_terminal_there_is_no_bar() -> None:
     assert (done.stdout, done.stderr) == ("the end\n", "")
 
 
+A_LINE = """
+from gesture_maker.cli.progress import renewed_line
+
+with renewed_line() as renew:
+    renew("left: [b]call[/b] 0.98")
+    renew("right: rock " + "x" * 300)
+print("the end")
+"""
+
+
+def test_a_line_is_renewed_and_gone_at_the_end() -> None:
+    written = on_a_terminal(A_LINE)
+    assert "right: rock xxx" in written
+    last_line = written.splitlines()[-1]
+    assert last_line.rpartition(CLEARED)[2] == "the end"
+    longest = max(len(line) for line in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "\n", written).splitlines())
+    assert longest <= 200  # one line only, or it could not be renewed
+
+
+def test_without_a_terminal_there_is_no_line() -> None:
+    done = subprocess.run([sys.executable, "-c", A_LINE], env=environment(), capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("the end\n", "")
+
+
 def test_a_stderr_that_is_no_file_is_no_error() -> None:
     program = "import io, sys\nsys.stderr = io.StringIO()\n" + WHILE_STDERR_IS_AWAY.replace(
         "with quiet_stderr()", "if 1"
@@ -80,7 +105,7 @@ def test_a_stderr_that_is_no_file_is_no_error() -> None:
     assert done.stdout == "the end\n"
 
 
-@pytest.mark.parametrize("command", ["collect", "rename", "check", "train", "export", "eval", "demo"])
+@pytest.mark.parametrize("command", ["collect", "rename", "check", "train", "export", "eval", "live", "demo"])
 def test_options_are_not_cut_off_on_80_columns(command: str, tmp_path: Path) -> None:
     narrow = run_cli(command, "--help", cwd=tmp_path, COLUMNS="80").stdout
     wide = run_cli(command, "--help", cwd=tmp_path, COLUMNS="200").stdout

@@ -44,7 +44,19 @@ def _common(
 
 def _register() -> None:
     """Add each command in the order in which a newcomer meets them."""
-    from gesture_maker.cli import assets, check, collect, demo, diagnose, evaluate, export, landmarks, rename, train
+    from gesture_maker.cli import (
+        assets,
+        check,
+        collect,
+        demo,
+        diagnose,
+        evaluate,
+        export,
+        landmarks,
+        live,
+        rename,
+        train,
+    )
 
     app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
     app.command("collect", epilog=collect.EXAMPLE)(collect.collect)
@@ -55,6 +67,7 @@ def _register() -> None:
     app.command("diagnose", epilog=diagnose.EXAMPLE)(diagnose.diagnose)
     app.command("export", epilog=export.EXAMPLE)(export.export)
     app.command("eval", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
+    app.command("live", epilog=live.EXAMPLE)(live.live)
     app.add_typer(assets.app, name="assets")
 
 

@@ -36,6 +36,21 @@ def stage_progress(titles: Mapping[str, str]) -> Iterator[Callable[[str, int, in
 
 
 @contextmanager
+def renewed_line() -> Iterator[Callable[[str], None]]:
+    """Yield a callback for a line on a terminal's stderr that is always the newest and gone at the end."""
+    from rich.live import Live
+    from rich.text import Text
+
+    with _console() as console:
+        if not console.is_terminal:
+            yield lambda _: None
+            return
+        line = Live(console=console, transient=True, refresh_per_second=8, redirect_stdout=False, redirect_stderr=False)
+        with line:
+            yield lambda text: line.update(Text(text, no_wrap=True, overflow="ellipsis"))
+
+
+@contextmanager
 def _bar(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
     import time
 

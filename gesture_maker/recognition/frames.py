@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,16 +26,23 @@ FIRST_FRAME_SECONDS = 15.0
 NEXT_FRAME_SECONDS = 5.0
 """How long it may send nothing after that, before it counts as gone."""
 
+USUAL_RATE, FASTEST = 25.0, 240.0
+"""Frames per second where a film tells no times, and the most that is believed then: raw H.264 may say 1000."""
+
 BROKE_OFF = 0.9  # of the frames that a film's header promises: headers are a little wrong, not by a tenth
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture of many: uint8 [height, width, 3] RGB, its number from 0, and its time in seconds from the first."""
+    """One picture of many: uint8 [height, width, 3] RGB, its number from 0, and its time in seconds from the first.
+
+    `came`: when a camera sent it, by `time.perf_counter`; None in a film.
+    """
 
     pixels: Pixels
     number: int
     seconds: float
+    came: float | None = None
 
 
 class FrameSource(Protocol):
@@ -65,26 +73,20 @@ class Capture(Protocol):
 
 
 class Film:
-    """The frames of a video file, upright, each with its own time."""
+    """The frames of a film that was recorded, upright, each with its own time."""
 
     live = False
 
-    def __init__(self, path: Path | str, mirrored: bool = False) -> None:
+    def __init__(self, capture: Capture, name: str, mirrored: bool = False) -> None:
         import cv2
 
-        self.path = Path(path)
-        self.name = str(path)
-        if not self.path.is_file():
-            raise SourceError(f"There is no video {path}: check the name.")
+        self.name = name
+        self.rate = _positive(capture.get(cv2.CAP_PROP_FPS))
+        self.count = _counted(capture)
+        self._capture = capture
         self._mirrored = mirrored
-        self._capture = _opened(str(self.path.absolute()))
-        if not self._capture.isOpened():
-            raise SourceError(f"{path} is not a video that can be read: convert it to MP4 (H.264) first.")
-        self.rate = _positive(self._capture.get(cv2.CAP_PROP_FPS))
-        counted = _positive(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        self.count = None if counted is None else int(counted)
         self._number = 0
-        self._seconds = -1.0
+        self._seconds = self._begin = 0.0
 
     def read(self) -> Frame | None:
         """Return the next frame, or None after the last. Raises SourceError where the film breaks off."""
@@ -93,20 +95,31 @@ class Film:
         taken, picture = self._capture.read()
         if not taken:
             if self._number == 0:
-                raise SourceError(f"{self.path} is not a video that can be read: convert it to MP4 (H.264) first.")
-            if self.count is not None and self._number < BROKE_OFF * self.count:
+                raise SourceError(_no_film(self.name))
+            if self.count is not None and self._breaks_off(self.count):
                 raise SourceError(
-                    f"{self.path} breaks off after {self._number} of {self.count} frames: it is cut short or damaged."
+                    f"{self.name} breaks off after {self._number} of {self.count} frames: it is cut short or damaged."
                 )
             return None
         told = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-        step = 1 / (self.rate or 25.0)
-        self._seconds = (
-            told if told > self._seconds else self._seconds + step
-        )  # some files have no times, or wrong ones
+        if self._number == 0:
+            self._begin, self._seconds = told, 0.0
+        elif told - self._begin > self._seconds:
+            self._seconds = told - self._begin
+        else:  # some files have no times, or wrong ones
+            self._seconds += 1 / (self.rate if self.rate and self.rate <= FASTEST else USUAL_RATE)
         frame = Frame(_rgb(picture, self._mirrored), self._number, self._seconds)
         self._number += 1
         return frame
+
+    def _breaks_off(self, count: int) -> bool:
+        """Tell whether so many frames were promised that this cannot be the end, by number and by time.
+
+        By number alone it would seem so of a film whose frames come irregularly: where the file does not count them, OpenCV
+        multiplies its length with its shortest step.
+        """
+        length = count / self.rate if self.rate else float("inf")
+        return self._number < BROKE_OFF * count and self._seconds < BROKE_OFF * length
 
     def close(self) -> None:
         """Close the file."""
@@ -114,9 +127,9 @@ class Film:
 
 
 class Live:
-    """The newest frame of a camera or stream, which a thread keeps reading.
+    """The newest frame of a camera or stream, which a thread keeps reading from the first call of `read` on.
 
-    `lost` counts the frames that came and were never read.
+    `lost` counts the frames that came after that and were never read.
     """
 
     live = True
@@ -135,7 +148,6 @@ class Live:
         self._given = -1
         self._over = self._closed = False
         self._thread = threading.Thread(target=self._keep_reading, name=f"frames of {name}", daemon=True)
-        self._thread.start()
 
     def read(self) -> Frame | None:
         """Return the newest frame once there is one that was not returned before; None after `close`.
@@ -143,6 +155,8 @@ class Live:
         Raises SourceError when the camera sends nothing, or is gone.
         """
         with self._changed:
+            if self._thread.ident is None and not self._closed:
+                self._thread.start()
             began = self._given >= 0
             patience = NEXT_FRAME_SECONDS if began else FIRST_FRAME_SECONDS
             self._changed.wait_for(lambda: self._closed or self._over or self._is_new(), patience)
@@ -166,23 +180,31 @@ class Live:
     def close(self) -> None:
         """Stop reading and free the camera."""
         with self._changed:
-            self._closed = True
+            first, self._closed = not self._closed, True
             self._changed.notify_all()
-        self._thread.join(1.0)  # a camera that hangs keeps its thread, which ends with the process
+        if first and self._thread.ident is not None:
+            self._thread.join(1.0)  # a camera that hangs keeps its thread, which ends with the process
+        elif first:
+            self._capture.release()
 
     def _is_new(self) -> bool:
         return self._newest is not None and self._newest.number > self._given
 
     def _keep_reading(self) -> None:
+        import cv2
+
         begin, number = 0.0, 0
         try:
             while not self._closed:
-                taken, picture = self._capture.read()
-                now = time.monotonic()
+                try:
+                    taken, picture = self._capture.read()
+                except cv2.error:  # some cameras' drivers fail so when the cable is pulled
+                    break
+                now = time.perf_counter()
                 if not taken:
                     break
                 begin = begin if number else now
-                frame = Frame(_rgb(picture, self._mirrored), number, now - begin)
+                frame = Frame(_rgb(picture, self._mirrored), number, now - begin, now)
                 number += 1
                 with self._changed:
                     self._newest = frame
@@ -196,7 +218,15 @@ class Live:
 
 def open_film(path: Path | str, *, mirrored: bool = False) -> Film:
     """Return the frames of a video file; `mirrored` turns back what was recorded in a mirror. Raises SourceError."""
-    return Film(path, mirrored)
+    place = Path(path)
+    if not place.exists():
+        raise SourceError(f"There is no video {path}: check the name.")
+    if place.is_dir():
+        raise SourceError(f"{path} is a folder: name a video in it.")
+    capture = _opened(str(place.absolute()))
+    if not capture.isOpened():
+        raise SourceError(_no_film(str(path)))
+    return Film(capture, str(path), mirrored)
 
 
 def open_camera(number: int, *, mirrored: bool = False) -> Live:
@@ -213,14 +243,18 @@ def open_camera(number: int, *, mirrored: bool = False) -> Live:
     return Live(capture, f"Camera {number}", mirrored)
 
 
-def open_stream(address: str, *, mirrored: bool = False) -> Live:
-    """Return the frames of a stream (rtsp://, http://, …). Raises SourceError when nothing answers there."""
+def open_stream(address: str, *, mirrored: bool = False) -> Live | Film:
+    """Return the frames of a stream (rtsp://, http://, …), or of a film that lies at an address.
+
+    Raises SourceError when nothing answers there.
+    """
     capture = _opened(address)
     if not capture.isOpened():
         raise SourceError(
             f"No video can be read from {without_password(address)}: check the address and that it sends."
         )
-    return Live(capture, without_password(address), mirrored)
+    source = Live if _counted(capture) is None else Film
+    return source(capture, without_password(address), mirrored)
 
 
 def open_frames(source: str | Path | int, *, mirrored: bool = False) -> FrameSource:
@@ -238,18 +272,37 @@ def is_address(source: str | Path) -> bool:
 
 
 def without_password(address: str) -> str:
-    """Return an address without user and password, which belong in no message or file."""
-    return re.sub(r"(?<=://)[^/@\s]*@", "", address)
+    """Return an address without user, password and what follows a ?, which may hold secrets and belong in no message.
+
+    A password may have an @, / or ? of its own, so all up to the last @ goes.
+    """
+    scheme, mark, rest = address.partition("://")
+    return f"{scheme}{mark}{re.split('[?#&]', rest.rpartition('@')[2])[0]}"
 
 
 def _opened(what: int | str) -> Any:
+    """Return the capture of a film, camera or address, opened or not. Ctrl-C does not wait until an address answers."""
+    if not (isinstance(what, str) and is_address(what)):
+        return open_capture(what)  # not in a thread: macOS asks whether a camera may be used in the main thread only
     import cv2
 
-    if isinstance(what, str) and is_address(what):
-        patience = int(1000 * FIRST_FRAME_SECONDS)
-        limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, patience, cv2.CAP_PROP_READ_TIMEOUT_MSEC, patience]
-        return open_capture(what, cv2.CAP_FFMPEG, limits)
-    return open_capture(what)
+    patience = int(1000 * FIRST_FRAME_SECONDS)
+    limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, patience, cv2.CAP_PROP_READ_TIMEOUT_MSEC, patience]
+    answer: Future[Any] = Future()
+
+    def open_it() -> None:
+        try:
+            answer.set_result(open_capture(what, cv2.CAP_FFMPEG, limits))
+        except BaseException as error:
+            answer.set_exception(error)
+
+    # Signals are handled in the main thread, between two lines of Python: not while OpenCV waits.
+    threading.Thread(target=open_it, daemon=True).start()
+    return answer.result()
+
+
+def _no_film(name: str) -> str:
+    return f"{name} is not a video that can be read: convert it to MP4 (H.264) first."
 
 
 def _about_cameras(number: int) -> str:
@@ -268,6 +321,14 @@ def _rgb(picture: Any, mirrored: bool) -> Pixels:
 
     pixels = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
     return np.asarray(cv2.flip(pixels, 1) if mirrored else pixels, np.uint8)
+
+
+def _counted(capture: Capture) -> int | None:
+    """Return how many frames there are; None for what has no end."""
+    import cv2
+
+    count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+    return int(count) if 0 < count < 1e9 else None  # a year at 30 frames/s; of a stream it is below 0
 
 
 def _positive(number: float) -> float | None:

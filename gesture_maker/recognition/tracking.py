@@ -36,9 +36,13 @@ class FilmRecognizer:
         self.labels = self._runtime.labels
         self._clock = _Clock()
 
-    def recognize(self, frame: Frame) -> Recognition:
+    def image(self, frame: Frame) -> Any:
+        """Return MediaPipe's copy of a frame, for `recognize`: another thread may make it beforehand."""
+        return self._runtime.image(frame.pixels)
+
+    def recognize(self, frame: Frame, image: Any = None) -> Recognition:
         """Return the hands of the next frame of the film. Raises BundleError when the bundle's parts do not fit."""
-        image, stamp = self._runtime.image(frame.pixels), self._clock.stamp(frame.seconds)
+        image, stamp = image or self.image(frame), self._clock.stamp(frame.seconds)
         start = time.perf_counter()
         try:
             result = self._runtime.recognizer.recognize_for_video(image, stamp)
