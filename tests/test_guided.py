@@ -22,7 +22,6 @@ from test_interrupt import last_sentence, signalled
 
 from gesture_maker.dataset.names import NONE
 from gesture_maker.errors import ConfigError, DatasetError, SourceError
-from gesture_maker.evaluation.guided import results_folder
 from gesture_maker.evaluation.guided_camera import evaluate_camera
 from gesture_maker.evaluation.guided_films import evaluate_films
 from gesture_maker.evaluation.guided_results import (
@@ -32,7 +31,7 @@ from gesture_maker.evaluation.guided_results import (
     answer_to,
 )
 from gesture_maker.evaluation.guided_script import Moment
-from gesture_maker.evaluation.questions import Bundle, find_bundle
+from gesture_maker.evaluation.questions import Bundle, find_bundle, results_folder
 from gesture_maker.images import Pixels
 from gesture_maker.recognition.frames import Frame
 from gesture_maker.recognition.recorder import Recorder
@@ -151,12 +150,16 @@ def test_a_film_that_breaks_off_counts_as_far_as_it_goes(trained: Trained, films
     assert "\x1b" not in "".join(found.warnings) + found.report.read_text()
 
 
-def test_results_of_photos_are_not_written_over(trained: Trained, tmp_path: Path) -> None:
+def test_results_of_photos_and_of_films_do_not_write_over_each_other(trained: Trained, tmp_path: Path) -> None:
     bundle = Bundle(tmp_path / "my.task", None)
-    assert results_folder(bundle, "rps") == tmp_path / "my_evaluation/rps"
+    assert results_folder(bundle, "rps", "videos") == tmp_path / "my_evaluation/rps"
     write(tmp_path / "my_evaluation/rps/predictions.csv", "of photos")
-    assert results_folder(bundle, "rps") == tmp_path / "my_evaluation/rps_videos"
-    assert results_folder(find_bundle(trained.run), "rps") == trained.run / "evaluation/rps"
+    assert results_folder(bundle, "rps", "videos") == tmp_path / "my_evaluation/rps_videos"
+    assert results_folder(bundle, "rps") == tmp_path / "my_evaluation/rps"
+    write(tmp_path / "my_evaluation/films/frames.csv", "of films")
+    assert results_folder(bundle, "films") == tmp_path / "my_evaluation/films_photos"
+    assert results_folder(bundle, "films", "videos") == tmp_path / "my_evaluation/films"
+    assert results_folder(find_bundle(trained.run), "rps", "videos") == trained.run / "evaluation/rps"
 
 
 def test_films_recorded_in_a_mirror_are_turned_back(trained: Trained, tmp_path: Path) -> None:
