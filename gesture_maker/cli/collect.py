@@ -79,13 +79,14 @@ def collect(
     """
     import shlex
 
+    from gesture_maker.cli.given import camera_of
     from gesture_maker.cli.progress import progress_bar
     from gesture_maker.dataset.folder import place_for
 
     _check_usage(context, bool(sources), camera, label, headless, count)
     place = place_for(dataset)
     if camera is not None:
-        which = int(camera) if camera.isdecimal() else camera
+        which = camera_of(context, camera, "a video file is a SOURCE.")
         taken = _taken(which, label or "", place, rate, count, only_usable, no_mirror, mirrored_source)
         _print_taken(taken)
         worked = bool(taken.added)
@@ -121,12 +122,6 @@ def _check_usage(
         refuse(context, OF_FILES, "options that do not go with --camera.")
     if camera is None:
         return
-    if not (camera.isdecimal() or "://" in camera):
-        raise typer.BadParameter(
-            f"{camera} is neither a camera's number nor an address such as rtsp://…; a video file is a SOURCE.",
-            context,
-            param_hint="--camera",
-        )
     if label is None:
         raise typer.BadParameter("a camera's photos need the name of their class.", context, param_hint="--label")
     if headless != (count is not None):

@@ -109,9 +109,11 @@ def evaluate(
     With --camera it is said which gesture to show, and measured in how many frames and how soon it is recognized, and what is
     answered to hands that make none. --videos does the same with films, such as DIR/rock/first.mp4.
     """
+    from gesture_maker.cli.given import camera_of
     from gesture_maker.cli.guided import check_usage, finish, watch_camera, watch_films
 
     check_usage(context, camera, videos)
+    source = None if camera is None else camera_of(context, camera, "for films there is --videos")
     if camera is not None or videos is not None:
         from gesture_maker.recognition.runtime import RuntimeOptions
 
@@ -124,8 +126,8 @@ def evaluate(
         )
         if videos is not None:
             finish(watch_films(bundle, videos, options, mirrored_source, out), fail_under)
-        elif camera is not None:
-            watched = watch_camera(bundle, camera, options, watch, idle, headless, mirror, mirrored_source, out)
+        elif source is not None:
+            watched = watch_camera(bundle, source, options, watch, idle, headless, mirror, mirrored_source, out)
             finish(watched, fail_under)
         return
     from gesture_maker.cli.progress import progress_bar

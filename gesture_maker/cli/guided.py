@@ -33,12 +33,6 @@ def check_usage(context: typer.Context, camera: str | None, videos: Path | None)
         refuse(context, OF_FRAMES, "only with --camera or --videos")
         return
     refuse(context, OF_PHOTOS, "only for photos, not with --camera or --videos")
-    if camera is not None and not (camera.isdecimal() or "://" in camera):
-        raise typer.BadParameter(
-            f"{camera} is neither a camera's number nor an address such as rtsp://…; for films there is --videos",
-            context,
-            param_hint="--camera",
-        )
 
 
 def watch_films(
@@ -54,7 +48,7 @@ def watch_films(
 
 def watch_camera(
     bundle: str,
-    camera: str,
+    source: int | str,
     options: RuntimeOptions,
     watch: float,
     idle: float,
@@ -66,7 +60,6 @@ def watch_camera(
     """Run the guided validation before a camera."""
     from gesture_maker.evaluation.guided_camera import evaluate_camera
 
-    source: int | str = int(camera) if camera.isdecimal() else camera
     settings: dict[str, Any] = {
         "options": options,
         "watch": watch,

@@ -20,6 +20,7 @@ _USUAL_RATE = 30.0  # frames per second of a camera that does not tell its own
 
 
 def live(
+    context: typer.Context,
     task: str = typer.Argument(..., metavar="TASK", help="A run whose bundle was exported, or a .task file."),
     source: str | None = typer.Argument(
         None,
@@ -27,8 +28,12 @@ def live(
         help="A video file, or a stream's address such as rtsp://…; without it, a camera.",
         show_default=False,
     ),
-    camera: int | None = typer.Option(
-        None, "--camera", metavar="N", min=0, help="This machine's camera, from 0.", show_default=False
+    camera: str | None = typer.Option(
+        None,
+        "--camera",
+        metavar="N",
+        help="A camera's number (0 is the first), or a stream's address.",
+        show_default=False,
     ),
     record: Path | None = typer.Option(
         None, "--record", metavar="FILE.mp4", help="Record what is shown; a .csv of every frame goes beside it."
@@ -87,6 +92,9 @@ def live(
         raise typer.BadParameter("give a SOURCE or --camera, not both")
     if source is not None and source.isdigit() and not Path(source).exists():
         raise typer.BadParameter(f"there is no video {source}; for a camera give --camera {source}")
+    from gesture_maker.cli.given import camera_of
+
+    frames_of = source if source is not None else camera_of(context, camera or "0", "a video file is the SOURCE")
     from contextlib import ExitStack
 
     from gesture_maker.cli.progress import progress_bar, renewed_line
@@ -129,7 +137,7 @@ def live(
 
         run_live(
             task,
-            source if source is not None else camera or 0,
+            frames_of,
             options=options,
             mirror=mirror,
             mirrored_source=mirrored_source,

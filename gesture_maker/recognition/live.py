@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gesture_maker.bundle.finding import find_bundle
+from gesture_maker.bundle.task import read_task
 from gesture_maker.errors import ConfigError, GestureMakerError
 from gesture_maker.images import Pixels
 from gesture_maker.mediapipe_runtime import load_mediapipe
@@ -112,6 +113,7 @@ def live(
         out = record.with_suffix(".csv")
     _check_files(record, out, source, overwrite)
     task, _ = find_bundle(bundle)
+    read_task(task)  # raises: a camera is not opened for a film that was given in the bundle's place
     if mirror is None:
         mirror = isinstance(source, int) and window is not None
     with contextlib.ExitStack() as opened:
