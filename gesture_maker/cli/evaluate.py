@@ -7,12 +7,13 @@ from typing import Any
 
 import typer
 
+from gesture_maker.cli.given import RUNTIME, camera_of, confidence
+
 EXAMPLE = "Example:  gesture-maker eval first photos_of_other_people --fail-under 0.95"
 
 WATCH, IDLE = 3.0, 5.0  # seconds; those of evaluation/guided_script.py, which is not imported before it is needed
 
 _CAMERA = "With --camera"
-_RUNTIME = "GestureRecognizer's options"  # a panel of their own, or 80 columns would not hold their names
 
 
 def evaluate(
@@ -46,28 +47,17 @@ def evaluate(
         help="Photos whose names match alike are of one person or burst: for honest intervals, e.g. '^p[0-9]+'.",
     ),
     num_hands: int = typer.Option(
-        1, "--num-hands", metavar="N", rich_help_panel=_RUNTIME, help="Hands to look for; the surest gesture counts."
+        1, "--num-hands", metavar="N", rich_help_panel=RUNTIME, help="Hands to look for; the surest gesture counts."
     ),
-    min_hand_detection_confidence: float = typer.Option(
-        0.5,
-        "--min-hand-detection-confidence",
-        metavar="X",
-        rich_help_panel=_RUNTIME,
-        help="How sure the hand detector has to be, 0 to 1.",
+    min_hand_detection_confidence: float = confidence(
+        "--min-hand-detection-confidence", "How sure the hand detector has to be, 0 to 1."
     ),
-    min_hand_presence_confidence: float = typer.Option(
-        0.5,
-        "--min-hand-presence-confidence",
-        metavar="X",
-        rich_help_panel=_RUNTIME,
-        help="How sure the landmarker has to be of a hand.",
+    min_hand_presence_confidence: float = confidence(
+        "--min-hand-presence-confidence", "How sure the landmarker has to be of a hand."
     ),
-    min_tracking_confidence: float = typer.Option(
-        0.5,
+    min_tracking_confidence: float = confidence(
         "--min-tracking-confidence",
-        metavar="X",
-        rich_help_panel=_RUNTIME,
-        help="How sure tracking has to be, or the hand is looked for anew; photos are not tracked.",
+        "How sure tracking has to be, or the hand is looked for anew; photos are not tracked.",
     ),
     border: bool = typer.Option(
         True, "--border/--no-border", help="Put a border around photos, so that hands that fill them are found."
@@ -109,7 +99,6 @@ def evaluate(
     With --camera it is said which gesture to show, and measured in how many frames and how soon it is recognized, and what is
     answered to hands that make none. --videos does the same with films, such as DIR/rock/first.mp4.
     """
-    from gesture_maker.cli.given import camera_of
     from gesture_maker.cli.guided import check_usage, finish, watch_camera, watch_films
 
     check_usage(context, camera, videos)

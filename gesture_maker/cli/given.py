@@ -1,10 +1,18 @@
-"""Which options a user gave, for those that only go with others; and what `--camera` means."""
+"""Options that several commands share, and which of them a user gave, for those that only go with others."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import typer
+
+RUNTIME = "GestureRecognizer's options"  # a panel of their own, or 80 columns would not hold their names
+
+
+def confidence(name: str, help_text: str) -> Any:
+    """Return the option for one of GestureRecognizer's confidences."""
+    return typer.Option(0.5, name, metavar="X", rich_help_panel=RUNTIME, help=help_text)
 
 
 def is_given(context: typer.Context, name: str) -> bool:

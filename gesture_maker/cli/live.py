@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from gesture_maker.cli.given import RUNTIME, camera_of, confidence
+
 if TYPE_CHECKING:
     from gesture_maker.recognition.frames import FrameSource
     from gesture_maker.recognition.live import LiveFrame
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Example:  gesture-maker live first film.mp4 --headless --record answers.mp4"
 
-_RUNTIME = "GestureRecognizer's options"  # a panel of their own, or 80 columns would not hold their names
 _USUAL_RATE = 30.0  # frames per second of a camera that does not tell its own
 
 
@@ -60,28 +61,17 @@ def live(
     ),
     no_canned: bool = typer.Option(False, "--no-canned", help="Silence Google's canned gestures."),
     num_hands: int = typer.Option(
-        2, "--num-hands", metavar="N", rich_help_panel=_RUNTIME, help="Hands to look for at most."
+        2, "--num-hands", metavar="N", rich_help_panel=RUNTIME, help="Hands to look for at most."
     ),
-    min_hand_detection_confidence: float = typer.Option(
-        0.5,
-        "--min-hand-detection-confidence",
-        metavar="X",
-        rich_help_panel=_RUNTIME,
-        help="How sure the hand detector has to be, 0 to 1.",
+    min_hand_detection_confidence: float = confidence(
+        "--min-hand-detection-confidence", "How sure the hand detector has to be, 0 to 1."
     ),
-    min_hand_presence_confidence: float = typer.Option(
-        0.5,
-        "--min-hand-presence-confidence",
-        metavar="X",
-        rich_help_panel=_RUNTIME,
-        help="How sure the landmarker has to be of a hand.",
+    min_hand_presence_confidence: float = confidence(
+        "--min-hand-presence-confidence", "How sure the landmarker has to be of a hand."
     ),
-    min_tracking_confidence: float = typer.Option(
-        0.5,
+    min_tracking_confidence: float = confidence(
         "--min-tracking-confidence",
-        metavar="X",
-        rich_help_panel=_RUNTIME,
-        help="How sure tracking has to be, or the hand is looked for anew.",
+        "How sure tracking has to be, or the hand is looked for anew.",
     ),
 ) -> None:
     """Recognize gestures live: of a camera the newest frame, of a film every one.
@@ -92,7 +82,6 @@ def live(
         raise typer.BadParameter("give a SOURCE or --camera, not both")
     if source is not None and source.isdigit() and not Path(source).exists():
         raise typer.BadParameter(f"there is no video {source}; for a camera give --camera {source}")
-    from gesture_maker.cli.given import camera_of
 
     frames_of = source if source is not None else camera_of(context, camera or "0", "a video file is the SOURCE")
     from contextlib import ExitStack
