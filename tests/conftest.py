@@ -28,6 +28,9 @@ ROOT = Path(__file__).resolve().parent.parent
 settings.register_profile("any machine", deadline=None)  # how long something takes is not what a test asserts
 settings.load_profile("any machine")
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in `./scripts/test &`; those who press Ctrl-C would wait
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 CLASSES = ("none", "open_palm", "thumbs_up", "victory")
 PEOPLE, PER_PERSON = 6, 2
 QUICK = {"epochs": 3, "steps_per_epoch": 20}

@@ -76,6 +76,23 @@ def test_every_frame_of_a_film_in_order_at_its_time(tmp_path: Path) -> None:
     assert found[0].pixels.shape == GREY.shape
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_colours_are_red_green_blue(mirrored: bool, tmp_path: Path) -> None:
+    colours = np.zeros((96, 128, 3), np.uint8)
+    colours[:48], colours[48:] = (200, 60, 20), (20, 60, 200)
+    with Recorder(tmp_path / "film.mp4") as recorder:
+        for number in range(3):
+            recorder.add(colours, number / RATE)
+    with closing(open_film(tmp_path / "film.mp4", mirrored=mirrored)) as film:
+        for frame in every(film):
+            assert frame.pixels.dtype == np.uint8
+            assert np.abs(frame.pixels.astype(int) - colours).max(axis=(1, 2))[[10, 80]].max() < 30
+    with mjpeg_camera(colours, ends_after=3, same=True) as camera, closing(open_stream(camera.address)) as stream:
+        first = stream.read()
+        assert first is not None
+        assert np.abs(first.pixels.astype(int) - colours).max(axis=(1, 2))[[10, 80]].max() < 30
+
+
 @pytest.mark.parametrize(("name", "codec"), [("film.avi", "MJPG"), ("film.mp4", "mp4v"), ("film.mkv", "MJPG")])
 def test_films_of_other_makers(name: str, codec: str, tmp_path: Path) -> None:
     path = tmp_path / name

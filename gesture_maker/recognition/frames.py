@@ -73,7 +73,10 @@ class Capture(Protocol):
 
 
 class Film:
-    """The frames of a film that was recorded, upright, each with its own time."""
+    """The frames of a film that was recorded, upright, each with its own time.
+
+    Raises SourceError when there is not even a first one.
+    """
 
     live = False
 
@@ -87,9 +90,14 @@ class Film:
         self._mirrored = mirrored
         self._number = 0
         self._seconds = self._begin = 0.0
+        self._first = self._next()
 
     def read(self) -> Frame | None:
         """Return the next frame, or None after the last. Raises SourceError where the film breaks off."""
+        first, self._first = self._first, None
+        return first or self._next()
+
+    def _next(self) -> Frame | None:
         import cv2
 
         taken, picture = self._capture.read()
@@ -108,7 +116,10 @@ class Film:
             self._seconds = told - self._begin
         else:  # some files have no times, or wrong ones
             self._seconds += 1 / (self.rate if self.rate and self.rate <= FASTEST else USUAL_RATE)
-        frame = Frame(_rgb(picture, self._mirrored), self._number, self._seconds)
+        # In place: a new picture for each frame is memory that MediaPipe, on the other core, waits for: 1 frame/s of 40.
+        cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=picture)
+        pixels = np.asarray(cv2.flip(picture, 1) if self._mirrored else picture, np.uint8)
+        frame = Frame(pixels, self._number, self._seconds)
         self._number += 1
         return frame
 

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,7 +25,7 @@ from gesture_maker.mediapipe_runtime import load_mediapipe
 from gesture_maker.recognition.answers import Recognition
 from gesture_maker.recognition.frame_log import LOG_SUFFIXES, FrameLog
 from gesture_maker.recognition.frames import Frame, FrameSource, open_frames
-from gesture_maker.recognition.overlay import draw_overlay
+from gesture_maker.recognition.overlay import draw_overlay, load_fonts
 from gesture_maker.recognition.recorder import Recorder
 from gesture_maker.recognition.runtime import RuntimeOptions
 from gesture_maker.recognition.seen import LiveSummary, Tally
@@ -32,9 +33,7 @@ from gesture_maker.recognition.smoothing import ShownHand, Smoothing
 from gesture_maker.recognition.stages import Pipe, Stages, helpers_on_one_core, interrupts_noted
 from gesture_maker.recognition.tracking import FilmRecognizer, LiveRecognizer
 
-FILM_ROOM = (
-    4  # frames between two stages: evens out key frames of the recording and searches for palms; 11 MB of 1280x720
-)
+FILM_ROOM = 2  # frames between two stages, to even out what some take longer; many would leave the processor's cache
 UNDER_WAY = 2  # frames of a camera between reading and showing: one is being recognized, one drawn and recorded
 CAMERA_ROOM = 1  # frames of a camera that wait to be shown
 PATIENCE = 5.0  # seconds for an answer, after which MediaPipe gets the next frame all the same; it takes 0.03
@@ -219,7 +218,7 @@ class _Session:
         self.source, self.smoothing, self.pace, self.mirror = source, smoothing, pace, mirror
         self.viewer = None if window is None else _Viewer(window, at_its_pace=not source.live)
         self.frames: Pipe[tuple[Frame, Any]] = Pipe(FILM_ROOM)
-        self.answers: Pipe[tuple[Frame, Recognition]] = Pipe(FILM_ROOM)
+        self.answers: Pipe[tuple[Frame, Callable[[], Recognition]]] = Pipe(FILM_ROOM)
         self.finished: Pipe[LiveFrame] = Pipe(CAMERA_ROOM if source.live else FILM_ROOM)
         self.under_way = threading.Condition()
         self.sent = self.done = 0
@@ -238,12 +237,14 @@ class _Session:
         """Load the bundle and make the recording's file."""
         self.out, self.overwrite = out, overwrite
         with contextlib.ExitStack() as unless_all_is_well:
+            recognizer: LiveRecognizer | FilmRecognizer
             if self.source.live:
-                self.live_recognizer = LiveRecognizer(task, self._answered, options)
-                unless_all_is_well.callback(self.live_recognizer.close)
+                recognizer = self.live_recognizer = LiveRecognizer(task, self._answered, options)
             else:
-                self.film_recognizer = FilmRecognizer(task, options)
-                unless_all_is_well.callback(self.film_recognizer.close)
+                recognizer = self.film_recognizer = FilmRecognizer(task, options)
+            unless_all_is_well.callback(recognizer.close)
+            if record is not None or self.viewer is not None:
+                load_fonts(recognizer.labels)
             if record is not None:
                 import av  # noqa: F401  # the recorder would import it when the first frame waits already
 
@@ -318,7 +319,8 @@ class _Session:
     def _recognize(self) -> None:
         with self.film_recognizer as recognizer:
             while (taken := self.frames.get()) is not None:
-                if not self.answers.put((taken[0], recognizer.recognize(*taken))):
+                result = recognizer.ask(*taken)
+                if not self.answers.put((taken[0], partial(recognizer.recognition, taken[0], *result))):
                     return
 
     def _send(self) -> None:
@@ -347,13 +349,14 @@ class _Session:
         return self.stopped or self.answers.refused or self.sent - self.done - dropped < UNDER_WAY
 
     def _answered(self, frame: Frame, recognition: Recognition) -> None:
-        self.answers.put((frame, recognition))
+        self.answers.put((frame, lambda: recognition))
 
     def _finish(self) -> None:
         """Draw, record and log what was answered; at the end, for whatever reason, put the files in place."""
         try:
             while (answer := self.answers.get()) is not None:
-                if not self.finished.put(self._finished(*answer)):
+                frame, recognition = answer
+                if not self.finished.put(self._finished(frame, recognition())):
                     return
                 with self.under_way:
                     self.done += 1
