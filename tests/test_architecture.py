@@ -136,6 +136,7 @@ def test_commands_import_nothing_heavy_before_they_run() -> None:
         if not inside
         and target.split(".")[0] not in allowed
         and target not in ("gesture_maker", "gesture_maker.errors")
+        and not target.startswith("gesture_maker.cli.")  # looked at themselves
     ]
     assert wrong == []
 
