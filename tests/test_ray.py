@@ -27,7 +27,7 @@ from gesture_maker.dataset.listing import Listing, listing_table
 from gesture_maker.dataset.reading import Reader
 from gesture_maker.errors import ConfigError, SourceError, UnreadableImage
 from gesture_maker.files import sha256_of
-from gesture_maker.landmarks import ray_engine
+from gesture_maker.landmarks import ray_cluster, ray_engine
 from gesture_maker.landmarks.detector import HandDetector
 from gesture_maker.landmarks.hands import Hand, HandOrNot, NoHand
 from gesture_maker.landmarks.looking import Found, Look, look_at
@@ -292,7 +292,10 @@ def test_a_root_that_the_nodes_do_not_have(cluster: Any, listing: Listing, root:
         next(ray_engine.find(Listing(root, listing.images), LOOK, NOTHING, address=cluster.address))
 
 
-def test_from_a_process_outside_the_cluster(cluster: Any, listing: Listing, expected: list[Found]) -> None:
+def test_from_a_process_outside_the_cluster(
+    cluster: Any, listing: Listing, expected: list[Found], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_cluster, "CONNECT_SECONDS", 300.0)  # a busy machine is no cluster that does not answer
     port = cluster.head_node._ray_params.ray_client_server_port
     equal(list(ray_engine.find(listing, LOOK, NOTHING, address=f"ray://127.0.0.1:{port}", batch=10)), expected)
 

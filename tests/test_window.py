@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from cameras import PATIENCE, Screen, virtual_screen
+from cameras import PATIENCE, Screen, virtual_screen, wait_until
 from helpers import environment
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,7 +72,7 @@ def test_keys_arrive_by_their_names_and_colours_are_right(screen: Screen) -> Non
 
     with showing(screen) as process:
         window_id = screen.window(TITLE)
-        assert "320x240" in screen.xdotool("getwindowgeometry", window_id)
+        wait_until(lambda: "320x240" in screen.xdotool("getwindowgeometry", window_id), "the picture's size")
         assert process.stdout is not None
         for key, name in {"space": "space", "N": "n", "Escape": "escape", "Return": "enter", "7": "7"}.items():
             screen.press(key)
