@@ -6,6 +6,8 @@ traceback and exits 1; a library user catches `GestureMakerError`. Anything else
 
 from __future__ import annotations
 
+import errno
+
 
 class GestureMakerError(Exception):
     """Base of all errors that are explained in one sentence."""
@@ -45,3 +47,18 @@ class RunError(GestureMakerError):
 
 class BundleError(GestureMakerError):
     """A `.task` file that is not one, is cut short, or lacks a part."""
+
+
+def sentence_of(error: GestureMakerError | OSError) -> str:
+    """Return what to tell the user: of the system's own errors (a full or read-only disk, no permission) in its words."""
+    if not isinstance(error, OSError):
+        return str(error)
+    place = f" ({error.filename})" if error.filename else ""
+    forbidden = error.errno in (errno.EROFS, errno.EACCES, errno.EPERM)
+    remedy = "change its permissions" if forbidden else "make room"
+    return f"{error.strerror or error}{place}: nothing half-written was kept; {remedy} or choose another folder."
+
+
+def is_out_of_room(error: OSError) -> bool:
+    """Tell whether the disk, or the user's share of it, is full."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 _lock = threading.Lock()
+_quiet = threading.RLock()  # stderr is the whole process's
 
 
 def load_mediapipe() -> Any:
@@ -43,14 +44,14 @@ def quiet_stderr() -> Iterator[None]:
     """Keep what C++ libraries write to the process's stderr out of sight, unless the block fails.
 
     MediaPipe's and TensorFlow's notes about delegates and feedback tensors come before any logging level applies. The block
-    must not report to the user itself. Not for use from several threads at once.
+    must not report to the user itself. One thread at a time gets in, the others wait.
     """
     if os.environ.get("GESTURE_MAKER_VERBOSE"):
         yield
         return
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as caught:
+    with _quiet, tempfile.TemporaryFile() as caught:
+        sys.stderr.flush()
+        kept = os.dup(2)
         os.dup2(caught.fileno(), 2)
         try:
             yield

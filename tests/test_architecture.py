@@ -23,7 +23,7 @@ ORDER = ("dataset", "landmarks", "synthetic", "embedders", "training", "bundle",
 LEAVES = {"errors", "files", "images", "assets", "mediapipe_runtime", "bundle.task"}
 """Open to all, and themselves on nothing but each other."""
 
-EVERYTHING = {"steps", "demo", "cli", "__main__", ""}
+EVERYTHING = {"steps", "demo", "studio", "cli", "__main__", ""}
 """May import any room."""
 
 EXCEPTIONS = {

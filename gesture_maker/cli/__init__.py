@@ -12,7 +12,7 @@ import sys
 import typer
 
 from gesture_maker import __version__
-from gesture_maker.errors import GestureMakerError
+from gesture_maker.errors import GestureMakerError, sentence_of
 
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 EXIT_TERMINATED = 143  # 128 + SIGTERM
@@ -55,6 +55,7 @@ def _register() -> None:
         landmarks,
         live,
         rename,
+        studio,
         train,
     )
 
@@ -68,6 +69,7 @@ def _register() -> None:
     app.command("export", epilog=export.EXAMPLE)(export.export)
     app.command("eval", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
     app.command("live", epilog=live.EXAMPLE)(live.live)
+    app.command("studio", epilog=studio.EXAMPLE)(studio.studio)
     app.add_typer(assets.app, name="assets")
 
 
@@ -80,10 +82,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))
     try:
         app(prog_name="gesture-maker")
-    except GestureMakerError as error:
-        status = _fail(str(error))
-    except OSError as error:  # a full or read-only disk, no permission: the system's own words say it best
-        status = _fail(_about_the_system(error))
+    except (GestureMakerError, OSError) as error:
+        status = _fail(sentence_of(error))
     except KeyboardInterrupt as interrupt:
         status = _interrupted(interrupt)
     except SystemExit as leaving:
@@ -109,12 +109,3 @@ def _interrupted(error: BaseException | None) -> int:
         error = error.__cause__ or error.__context__
     typer.echo(sentence, err=True)
     return EXIT_INTERRUPTED
-
-
-def _about_the_system(error: OSError) -> str:
-    import errno
-
-    place = f" ({error.filename})" if error.filename else ""
-    forbidden = error.errno in (errno.EROFS, errno.EACCES, errno.EPERM)
-    remedy = "change its permissions" if forbidden else "make room"
-    return f"{error.strerror or error}{place}: nothing half-written was kept; {remedy} or choose another folder."

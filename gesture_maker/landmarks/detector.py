@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,6 @@ from gesture_maker.mediapipe_runtime import load_mediapipe, quiet_stderr
 
 MIN_DETECTION_CONFIDENCE = 0.5
 """The landmarker's own default. Model Maker's 0.7 loses 23% of the Sign Language Digits photos, 0.5 with a border 0.1%."""
-
-_creating = threading.Lock()  # quiet_stderr is for one thread at a time
 
 
 class HandDetector:
@@ -36,7 +33,7 @@ class HandDetector:
             min_hand_detection_confidence=min_detection_confidence,
         )
         self._mediapipe = mediapipe
-        with _creating, quiet_stderr():
+        with quiet_stderr():
             self._landmarker = vision.HandLandmarker.create_from_options(options)
             # The notes of the first inference would otherwise be printed in the middle of a progress bar.
             self._detect(np.zeros((64, 64, 3), np.uint8))

@@ -1,0 +1,38 @@
+"""`gesture-maker studio`: collect, train, try and play in a local web page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+EXAMPLE = "Example:  gesture-maker studio --dataset rps"
+
+
+def studio(
+    dataset: str = typer.Option(
+        "gestures", "--dataset", metavar="DATASET", help="A folder, or a name under datasets/; made when new."
+    ),
+    port: int | None = typer.Option(
+        None, "--port", metavar="N", min=0, max=65535, help="Where to listen, 0 for any free one (default: 8765)."
+    ),
+    no_open: bool = typer.Option(False, "--no-open", help="Only print the address, open no browser."),
+    assets: Path | None = typer.Option(None, "--assets", metavar="DIR", help="Folder of Google's TFLite files."),
+) -> None:
+    """Collect, train, try and play in a page that this machine serves to itself, until Ctrl-C.
+
+    Nobody else can open it, and nothing leaves the machine. It works on the same folders as the commands.
+    """
+    from gesture_maker.dataset.folder import place_for
+    from gesture_maker.studio.server import run_studio
+    from gesture_maker.training.run import RUNS
+
+    def opened(address: str) -> None:
+        typer.echo(f"The studio is at  {address}")
+        typer.echo("End it with Ctrl-C.")
+        if not no_open:
+            import webbrowser
+
+            webbrowser.open(address)
+
+    run_studio(place_for(dataset), runs=RUNS, port=port, assets=assets, opened=opened)
