@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -241,3 +242,17 @@ def virtual_screen(size: str = "1280x800") -> Iterator[Screen]:
     finally:
         server.terminate()
         server.wait(PATIENCE)
+
+
+def camera_film(path: Path, frames: Sequence[Pixels], rate: float = 15.0) -> Path:
+    """Write a film that Chromium plays, over and over, as its fake camera (`--use-file-for-fake-video-capture`): Y4M, 4:2:0.
+
+    `frames`: uint8 [height, width, 3] RGB with even sides, all of one size.
+    """
+    height, width = frames[0].shape[:2]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.write(f"YUV4MPEG2 W{width} H{height} F{round(1000 * rate)}:1000 Ip A1:1 C420jpeg\n".encode())
+        for frame in frames:
+            file.write(b"FRAME\n" + cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2YUV_I420).tobytes())
+    return path

@@ -6,7 +6,7 @@ import { chromium } from "playwright-core";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome"];
 
-const FLAGS = [
+export const FLAGS = [
   "--no-sandbox", // the machines that run tests are often root in a container, where the sandbox cannot start
   "--disable-dev-shm-usage", // containers have 64 MB there
   "--force-color-profile=srgb", // photos are shown with the numbers that are in them
