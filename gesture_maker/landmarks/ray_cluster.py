@@ -175,7 +175,11 @@ def _connect(ray: Any, address: str) -> None:
 
     def connect() -> None:
         try:
-            ray.init(address=address, **_QUIET)
+            try:
+                ray.init(address=address, **_QUIET)
+            except ConnectionAbortedError:  # the cluster's own process for this client died as it began: seen on a busy head
+                ray.shutdown()
+                ray.init(address=address, **_QUIET)
         except BaseException as error:
             failed.append(error)
 
