@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -89,15 +89,42 @@ def frame_message(number: int, jpeg: bytes, **header: Any) -> bytes:
     return len(head).to_bytes(4, "little") + head + jpeg
 
 
+PROGRAM = ("-m", "gesture_maker")
+
+
 @contextmanager
 def studio(folder: Path, *arguments: str, dataset: str | Path = "small", **settings: str) -> Iterator[StudioProcess]:
     """Run `gesture-maker studio` in a folder, on a port of its own, and end it with the block.
 
     `dataset`: a name under the folder's `datasets/`, or a path; `settings`: of the environment.
     """
-    command = ["studio", "--no-open", "--port", "0", "--dataset", str(dataset), *arguments]
+    given = ["--no-open", "--port", "0", "--dataset", str(dataset), *arguments]
+    with running_studio(PROGRAM, given, folder, settings) as running:
+        yield running
+
+
+@contextmanager
+def studio_with(
+    code: str, folder: Path, *arguments: str, dataset: str | Path = "small", **settings: str
+) -> Iterator[StudioProcess]:
+    """Run `gesture-maker studio` like `studio`, in a process that runs `code` before, such as for less patience."""
+    given = ["--no-open", "--port", "0", "--dataset", str(dataset), *arguments]
+    with running_studio(program_with(code), given, folder, settings) as running:
+        yield running
+
+
+def program_with(code: str) -> tuple[str, ...]:
+    """Return the arguments of a Python that runs `code` and then the command line."""
+    return "-c", f"{code}\nfrom gesture_maker.cli import main\nmain()"
+
+
+@contextmanager
+def running_studio(
+    program: Sequence[str], arguments: Sequence[str], folder: Path, settings: Mapping[str, str]
+) -> Iterator[StudioProcess]:
+    """Run a studio with exactly these arguments, and end it with the block."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "gesture_maker", *command],
+        [sys.executable, *program, "studio", *arguments],
         cwd=folder,
         env=environment(**settings),
         stdin=subprocess.DEVNULL,

@@ -12,15 +12,18 @@ import pytest
 from helpers import check_manifest, contents, make_zip, one_sentence_error, photo, run_cli, tree, write
 
 from gesture_maker.dataset import archives
+from gesture_maker.dataset.adding import DatasetWriter
 from gesture_maker.dataset.collecting import collect
 from gesture_maker.dataset.folder import load_dataset
 from gesture_maker.dataset.manifest import (
     COLUMNS,
     ManifestRow,
+    read_manifest,
     write_manifest,
 )
 from gesture_maker.dataset.videos import EVERY
 from gesture_maker.errors import ConfigError, DatasetError, LabelError, SourceError
+from gesture_maker.files import sha256_of
 
 A, B, C = (photo(seed) for seed in range(3))
 HEADER = ",".join(COLUMNS) + "\n"
@@ -350,3 +353,28 @@ def test_bad_input_collect_on_the_command_line(tmp_path: Path) -> None:
     assert "bad.jpg: not an image" in done.stdout
     assert run_cli("collect", "a.jpg", cwd=tmp_path).returncode == 2
     assert not (tmp_path / "datasets").exists()
+
+
+def test_sources_can_be_called_by_their_place_below_a_folder(tmp_path: Path) -> None:
+    folder, root = tmp_path / "te mp", tmp_path / "d"
+    write(folder / "ho li/é.jpg", photo(1))
+    write(folder / "ho li/cut.jpg", photo(2)[:300])
+    make_zip(folder / "a.zip", {"rock/1.jpg": photo(3), "rock/notes.txt": b"x"})
+    result = collect([folder / "ho li", folder / "a.zip"], root, "rock", below=folder)
+    assert {row.source for row in read_manifest(root).values()} == {"ho li/é.jpg", "a.zip/rock/1.jpg"}
+    assert {one.name for one in result.skipped} == {"ho li/cut.jpg", "a.zip/rock/notes.txt"}
+    make_zip(folder / "b.zip", {"../x.jpg": b"x"})
+    for wrong in ("b.zip", "none.jpg"):
+        with pytest.raises(SourceError, match=wrong) as caught:
+            collect(folder / wrong, root, "rock", below=folder)
+        assert str(folder) not in str(caught.value)
+
+
+def test_a_row_that_another_process_writes_meanwhile_keeps_its_group(tmp_path: Path) -> None:
+    writer, other = DatasetWriter(tmp_path), DatasetWriter(tmp_path)
+    writer.add(A, ManifestRow("", "rock", "camera 0", "burst", sha256_of(A)), ".jpg")
+    other.learn()  # meets a photo without a row
+    writer.save()
+    other.save()
+    row = read_manifest(tmp_path)["rock/rock_000001.jpg"]
+    assert (row.source, row.group) == ("camera 0", "burst")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gesture_maker.errors import UnreadableImage
-from gesture_maker.images import IMAGE_SUFFIXES, bordered, is_image_name, read_image
+from gesture_maker.images import IMAGE_SUFFIXES, bordered, is_image_name, read_image, read_thumbnail
 
 SUFFIXES = [".jpg", ".png", ".bmp", ".webp", ".gif", ".tif"]
 
@@ -156,3 +156,25 @@ def test_reading_images_needs_no_opencv() -> None:
 
 def test_suffixes_are_lower_case() -> None:
     assert all(suffix == suffix.lower() for suffix in IMAGE_SUFFIXES)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_thumbnail_is_the_photo_made_smaller(suffix: str) -> None:
+    tall = encoded(
+        Image.linear_gradient("L").resize((300, 900)), {".jpg": "JPEG", ".tif": "TIFF"}.get(suffix, suffix[1:])
+    )
+    small, whole = read_thumbnail(tall, 90), read_image(tall)
+    assert small.shape == (90, 30, 3)
+    assert np.abs(small.astype(int) - whole[5::10, 5::10]).max() < 12
+    assert read_thumbnail(tall, 1000).shape == whole.shape  # never larger than it is
+    assert read_thumbnail(encoded(Image.new("RGB", (900, 1))), 16).shape == (1, 16, 3)
+
+
+def test_a_thumbnail_is_upright_and_none_is_made_of_what_is_no_photo(tmp_path: Path) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    content = encoded(Image.new("RGB", (400, 200)), "JPEG", exif=turned)
+    assert read_thumbnail(write(tmp_path / "a.jpg", content), 64).shape == (64, 32, 3)
+    for damaged in (content[: len(content) // 2], b"", b"words"):
+        with pytest.raises(UnreadableImage):
+            read_thumbnail(damaged, 64)

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -122,7 +123,7 @@ def dying(original):
 Path.rename = dying(Path.rename)
 os.replace = dying(os.replace)
 Path.unlink = dying(Path.unlink)
-rename(sys.argv[1])
+rename(sys.argv[1], labels=dict([sys.argv[3].split('=')]) if sys.argv[3:] else None)
 """
 
 
@@ -150,6 +151,114 @@ def test_killed_at_each_step_it_finishes(tmp_path: Path) -> None:
         step += 1
     assert status == 0
     assert step > 10
+
+
+# A class gets another name
+
+
+def with_groups(root: Path) -> dict[str, bytes]:
+    """Make a dataset of two classes whose photos have groups and sources."""
+    rows = ["file,label,source,group,sha256,added"]
+    for number, file in enumerate(["rock/rock_000002.jpg", "rock/b.png", "rock/a.jpg", "paper/p.jpg"]):
+        content = str(number).encode()
+        write(root / file, content)
+        rows.append(f"{file},{file.split('/')[0]},src {number},g{number},{sha256_of(content)},2026-01-31T12:00:00Z")
+    write(root / "manifest.csv", "\n".join(rows) + "\n")
+    return tree(root)
+
+
+def check_class(root: Path, label: str) -> None:
+    """Check that the photos of `with_groups` are in the class `label`, with their groups and sources."""
+    names = {"1": f"{label}_000002.png", "2": f"{label}_000001.jpg", "0": f"{label}_000003.jpg"}
+    assert {path.read_text(): path.name for path in (root / label).iterdir()} == names
+    for number, name in names.items():
+        row = read_manifest(root)[f"{label}/{name}"]
+        assert (row.label, row.source, row.group) == (label, f"src {number}", f"g{number}")
+    assert read_manifest(root)["paper/p.jpg"].group == "g3"  # a photo of another class keeps even its name
+    assert sorted(path.name for path in root.iterdir() if path.is_dir()) == sorted(["paper", label])
+
+
+def test_a_class_gets_another_name_and_its_photos_keep_groups_and_sources(tmp_path: Path) -> None:
+    with_groups(tmp_path)
+    result = rename(tmp_path, labels={"rock": " ste in é "})
+    assert (len(result.renamed), result.resumed) == (3, False)
+    check_class(tmp_path, "ste in é")
+    assert not list(tmp_path.rglob(".*"))
+
+
+def test_a_class_without_photos_and_one_with_other_files_get_other_names(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    write(tmp_path / "rock/notes.txt", "mine")
+    write(tmp_path / "rock/sub/deep.jpg", "deep")
+    rename(tmp_path, labels={"rock": "stone", "empty": "void"})
+    assert tree(tmp_path) == {"stone/notes.txt": b"mine", "stone/sub/deep.jpg": b"deep"}
+    assert (tmp_path / "void").is_dir()
+    assert not (tmp_path / "empty").exists()
+
+
+def test_renaming_a_class_killed_at_each_step_is_finished_by_the_same_or_by_rename(tmp_path: Path) -> None:
+    step, status = 0, 9
+    while status == 9:
+        root = tmp_path / str(step)
+        before = with_groups(root)
+        arguments = [sys.executable, "-c", KILLED, str(root), str(step), "rock=stone"]
+        status = subprocess.run(arguments, check=False).returncode
+        assert contents(root) == contents_of(before)
+        interrupted = (root / ".renaming.json").exists()
+        if interrupted and step % 2:
+            rename(root)
+            assert not (root / "rock").exists()
+            assert {read_manifest(root)[f"stone/{path.name}"].group for path in (root / "stone").iterdir()} == {
+                "g0",
+                "g1",
+                "g2",
+            }
+        else:
+            if (root / "rock").exists() or interrupted:
+                rename(root, labels={"rock": "stone"})
+            if not interrupted:
+                check_class(root, "stone")
+        assert contents(root) == contents_of(before)
+        assert not (root / ".renaming.json").exists()
+        step += 1
+    assert status == 0
+    assert step > 8
+
+
+def contents_of(before: dict[str, bytes]) -> Counter[bytes]:
+    return Counter(content for file, content in before.items() if "/" in file)
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ({"rock": "paper"}, 'a class "paper" already'),
+        ({"rock": "rock"}, 'a class "rock" already'),
+        ({"rock": "notes"}, 'a class "notes" already'),
+        ({"rock": "x", "paper": "x"}, 'a class "x" already'),
+        ({"scissors": "x"}, 'no class "scissors"'),
+        ({"rock": "None"}, "keeps its name"),
+        ({"NONE": "x"}, "keeps its name"),
+        ({"rock": "../x"}, "slash"),
+        ({"rock": ""}, "empty"),
+    ],
+)
+def test_bad_input_a_class_that_cannot_have_that_name(labels: dict[str, str], words: str, tmp_path: Path) -> None:
+    with_groups(tmp_path)
+    write(tmp_path / "notes", "a file")
+    before = tree(tmp_path)
+    with pytest.raises(DatasetError, match=words):
+        rename(tmp_path, labels=labels)
+    assert tree(tmp_path) == before
+
+
+def test_a_class_gets_another_name_on_the_command_line(tmp_path: Path) -> None:
+    with_groups(tmp_path / "datasets/rps")
+    done = run_cli("rename", "rps", "--class", "rock=stone=1", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    check_class(tmp_path / "datasets/rps", "stone=1")
+    assert run_cli("rename", "rps", "--class", "rock", cwd=tmp_path).returncode == 2
+    assert 'no class "rock"' in one_sentence_error(run_cli("rename", "rps", "--class", "rock=x", cwd=tmp_path))
 
 
 def test_who_has_a_right_name_keeps_it(tmp_path: Path) -> None:

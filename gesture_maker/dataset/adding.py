@@ -54,7 +54,7 @@ class DatasetWriter:
         for done, (label, path) in enumerate(images, 1):
             file = f"{path.parent.name}/{path.name}"
             row = self.rows.get(file)
-            if row is None or not row.sha256 or path.stat().st_mtime > _seconds(row.added):
+            if row is None or not knows(row, path.stat().st_mtime):
                 digest = sha256_of_file(path)
                 if row is None or row.sha256 != digest:
                     row = replace(row or ManifestRow(file, label), sha256=digest, added=now())
@@ -102,6 +102,11 @@ class DatasetWriter:
         self.totals[row.label] -= 1
         self._unsaved = [one for one in self._unsaved if one.file != file]
         self._forgotten = True
+
+    @property
+    def unsaved(self) -> tuple[ManifestRow, ...]:
+        """The rows that the manifest on disk does not have yet."""
+        return tuple(self._unsaved)
 
     def save_when_due(self) -> bool:
         """Save when the last time is long enough ago; return whether it was."""
@@ -152,7 +157,7 @@ def place(
                 os.fsync(file.fileno())
         while True:
             target = folder / f"{label}_{number:06d}{suffix}"
-            if _put(temporary, target):
+            if take_name(temporary, target):
                 return target, number
             number += 1
     except BaseException:
@@ -165,8 +170,8 @@ def place(
         temporary.unlink(missing_ok=True)
 
 
-def _put(temporary: Path, target: Path) -> bool:
-    """Give the file its name unless that exists, in which case return False."""
+def take_name(temporary: Path, target: Path) -> bool:
+    """Give a file its name unless that exists, in which case return False; its temporary name may go or stay."""
     try:
         os.link(temporary, target)  # unlike a rename, fails when the target exists
     except FileExistsError:
@@ -182,6 +187,11 @@ def _put(temporary: Path, target: Path) -> bool:
             target.unlink(missing_ok=True)
             raise
     return True
+
+
+def knows(row: ManifestRow, modified: float) -> bool:
+    """Tell whether a row knows the bytes of its file, which was written at `modified` (seconds since 1970)."""
+    return bool(row.sha256) and modified <= _seconds(row.added)
 
 
 def _seconds(added: str) -> float:

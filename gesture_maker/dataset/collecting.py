@@ -19,7 +19,7 @@ from gesture_maker.dataset.folder import check_is_folder, label_order
 from gesture_maker.dataset.formats.class_folders import shown
 from gesture_maker.dataset.manifest import ManifestRow
 from gesture_maker.dataset.names import normalize_label
-from gesture_maker.dataset.sources import Candidate, Plan, Skipped, planned
+from gesture_maker.dataset.sources import Candidate, Plan, Skipped, name_below, planned
 from gesture_maker.errors import ConfigError, SourceError, UnreadableImage
 from gesture_maker.files import sha256_of, sha256_of_file
 from gesture_maker.images import read_image
@@ -48,11 +48,13 @@ def collect(
     move: bool = False,
     every: int = videos.EVERY,
     progress: Progress | None = None,
+    below: Path | None = None,
 ) -> CollectResult:
     """Copy the images of the sources into a dataset and return what was added, there already, and skipped and why.
 
     A source is an image or video file (which needs `label`), a folder of images, a folder of class folders, or a zip of
     these. Of a video, every `every`-th frame is taken. With `move`, image files are removed when their copy is safe.
+    `below`: a folder that the sources are called relative to, in messages and in the manifest.
 
     Raises SourceError, LabelError, DatasetError or ConfigError for input that cannot be used, before anything is
     copied. Interrupted and called again, it goes on where it stopped.
@@ -64,9 +66,9 @@ def collect(
     if root.exists():
         check_is_folder(root)
     paths = [Path(sources)] if isinstance(sources, (str, Path)) else [Path(source) for source in sources]
-    with planned(paths, root, wanted) as plan:
-        collector = _Collector(root, plan, move, progress)
-        return collector.run(every)
+    with planned(paths, root, wanted, below) as plan:
+        result = _Collector(root, plan, move, progress).run(every)
+    return replace(result, skipped=tuple(Skipped(name_below(one.name, below), one.reason) for one in result.skipped))
 
 
 @dataclass(frozen=True)

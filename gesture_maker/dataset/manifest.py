@@ -12,7 +12,7 @@ import csv
 import io
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 
@@ -92,11 +92,21 @@ def format_manifest(rows: Iterable[ManifestRow]) -> bytes:
 
 
 def update_manifest(root: Path, changed: Iterable[ManifestRow]) -> None:
-    """Put the changed rows into the manifest that is on disk now, which another process may have written meanwhile."""
+    """Put the changed rows into the manifest that is on disk now, which another process may have written meanwhile.
+
+    Who met a photo before its row was written does not know its source and group: those of the row stay.
+    """
     with locked(root):
         rows = read_manifest(root)
-        rows.update((row.file, row) for row in changed)
+        for row in changed:
+            rows[row.file] = _with_what_is_known(row, rows.get(row.file))
         write_manifest(root, rows.values())
+
+
+def _with_what_is_known(row: ManifestRow, known: ManifestRow | None) -> ManifestRow:
+    if known is None or known.sha256 != row.sha256:
+        return row
+    return replace(row, source=row.source or known.source, group=row.group or known.group)
 
 
 @contextlib.contextmanager

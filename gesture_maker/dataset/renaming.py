@@ -14,15 +14,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from gesture_maker.dataset import trash
 from gesture_maker.dataset.folder import JOURNAL_NAME, check_is_folder
 from gesture_maker.dataset.formats.class_folders import RENAMING_PREFIX, natural_key, printable
 from gesture_maker.dataset.manifest import ManifestRow, locked, now, read_manifest, write_manifest
-from gesture_maker.dataset.names import normalize_label
+from gesture_maker.dataset.names import NONE, normalize_label
 from gesture_maker.errors import DatasetError, LabelError
 from gesture_maker.files import sha256_of_file, write_text
 from gesture_maker.images import is_image_name
@@ -54,15 +55,20 @@ class _Journal:
     rows: list[ManifestRow] = field(default_factory=list)
     left: list[str] = field(default_factory=list)  # class folders that should be empty afterwards
     phase: int = 1
+    labels: dict[str, str] = field(default_factory=dict)  # classes that get other names
 
 
-def rename(dataset: str | Path, progress: Progress | None = None) -> RenameResult:
+def rename(
+    dataset: str | Path, progress: Progress | None = None, labels: Mapping[str, str] | None = None
+) -> RenameResult:
     """Give all images of a dataset the names `<class>/<class>_000001.<ext>`, and its class folders their labels' names.
 
-    Interrupted at any point, the same call finishes it. Called again, it changes nothing. An image without a row in
-    `manifest.csv` gets one, with its old name as source. Raises DatasetError.
+    `labels`: classes that get other names, {old: new}; then the others stay as they are. Interrupted at any point, the same call
+    finishes it. Called again without `labels`, it changes nothing. An image without a row in `manifest.csv` gets one, with its
+    old name as source. Raises DatasetError, LabelError.
     """
     root = Path(dataset)
+    wanted = {normalize_label(old): normalize_label(new) for old, new in (labels or {}).items()}
     journal_path = root / JOURNAL_NAME
     resumed = journal_path.is_file()
     if not resumed:
@@ -73,26 +79,52 @@ def rename(dataset: str | Path, progress: Progress | None = None) -> RenameResul
             journal = _read_journal(journal_path)
             _finish(root, journal, progress)
             renamed += [(old, new) for old, _, new in journal.moves]
+            if wanted == journal.labels:
+                wanted = {}  # that is what was interrupted
+        _check_labels(root, wanted)
         for _ in range(ROUNDS):
-            journal, unchanged = _planned(root, progress)
+            journal, unchanged = _planned(root, progress, wanted)
             if not journal.moves and not journal.left:
                 break
             _write_journal(root, journal)
             _finish(root, journal, progress)
             renamed += [(old, new) for old, _, new in journal.moves]
+        if wanted:
+            trash.follow(root, wanted)
     images = {new for _, new in renamed if is_image_name(new)}
-    return RenameResult(root, tuple(renamed), unchanged - len(images), resumed)
+    return RenameResult(root, tuple(renamed), max(0, unchanged - len(images)), resumed)
 
 
-def _planned(root: Path, progress: Progress | None) -> tuple[_Journal, int]:
-    """Return what has to be renamed, and how many images are right as they are."""
+def _folders_of(root: Path) -> dict[str, list[str]]:
+    """Return the class folders of each label."""
     folders: dict[str, list[str]] = {}
     for name in sorted((entry.name for entry in os.scandir(root) if entry.is_dir()), key=natural_key):
         if not name.startswith("."):
             folders.setdefault(_label_of(name, root), []).append(name)
     if not folders:
         raise DatasetError(f"{root} has no class folders: put the photos of each gesture into a folder of its name.")
-    journal, unchanged = _Journal(), 0
+    return folders
+
+
+def _check_labels(root: Path, labels: Mapping[str, str]) -> None:
+    """Raise DatasetError unless these classes are there, and their new names are not."""
+    there = _folders_of(root) if labels else {}
+    for old, new in labels.items():
+        if NONE in (old, new):
+            raise DatasetError(f"The class {NONE} has a meaning of its own: it keeps its name, and no other gets it.")
+        if old not in there:
+            raise DatasetError(f'There is no class "{old}" in {root}: the classes are {", ".join(there)}.')
+        same = (root / new).exists() and (root / new).samefile(root / there[old][0])  # on a disk that ignores case
+        if new in there or ((root / new).exists() and not same) or list(labels.values()).count(new) > 1:
+            raise DatasetError(f'{root} has a class "{new}" already: choose another name.')
+
+
+def _planned(root: Path, progress: Progress | None, labels: Mapping[str, str]) -> tuple[_Journal, int]:
+    """Return what has to be renamed, and how many images are right as they are."""
+    folders = _folders_of(root)
+    if labels:
+        folders = {new: folders[old] for old, new in labels.items() if old in folders}
+    journal, unchanged = _Journal(labels=dict(labels)), 0
     used: set[str] = set()
     for label, names in folders.items():
         images: list[tuple[str, str]] = []  # (folder, file name)
@@ -199,7 +231,7 @@ def _finish(root: Path, journal: _Journal, progress: Progress | None) -> None:
             (root / hidden).rename(root / new)
         if progress:
             progress(2 * count + done + 1, 3 * count)
-    _drop_empty(root, journal.left)
+    _drop_empty(root, journal)
     if journal.rows:
         rows = read_manifest(root)
         # Rows of old names go when it is written, because their files are gone.
@@ -208,9 +240,10 @@ def _finish(root: Path, journal: _Journal, progress: Progress | None) -> None:
     (root / JOURNAL_NAME).unlink()
 
 
-def _drop_empty(root: Path, folders: list[str]) -> None:
-    for name in folders:
-        folder, label = root / name, root / normalize_label(name)
+def _drop_empty(root: Path, journal: _Journal) -> None:
+    for name in journal.left:
+        own = normalize_label(name)
+        folder, label = root / name, root / journal.labels.get(own, own)
         if not folder.is_dir():
             continue
         if label.exists() and folder.samefile(label):  # the same folder on a disk that ignores case
@@ -235,8 +268,10 @@ def _read_journal(path: Path) -> _Journal:
             if any(Path(name).is_absolute() or ".." in Path(name).parts for name in names):
                 raise ValueError(names)
         rows = [ManifestRow(**row) for row in content["rows"]]
-        return _Journal(moves, rows, [str(name) for name in content["left"]], int(content["phase"]))
-    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+        left = [str(name) for name in content["left"]]
+        labels = {str(old): normalize_label(new) for old, new in content.get("labels", {}).items()}
+        return _Journal(moves, rows, left, int(content["phase"]), labels)
+    except (ValueError, KeyError, TypeError, AttributeError, LabelError) as error:
         raise DatasetError(
             f"{path} is damaged: delete it and rename again; images that are still hidden as {RENAMING_PREFIX}* "
             "are found then."

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gesture_maker.dataset import archives, videos
@@ -93,14 +93,14 @@ class Plan:
 
 
 @contextmanager
-def planned(sources: Iterable[Path], dataset: Path, label: str | None) -> Iterator[Plan]:
+def planned(sources: Iterable[Path], dataset: Path, label: str | None, below: Path | None = None) -> Iterator[Plan]:
     """Yield what the sources hold; zips stay open until the end of the block.
 
-    `label` is normalised, or None to take it from the folders. Raises SourceError or LabelError for a source that
-    cannot be used, before anything is copied.
+    `label` is normalised, or None to take it from the folders. `below`: a folder that sources are called relative to, in messages
+    and in the manifest. Raises SourceError or LabelError for a source that cannot be used, before anything is copied.
     """
     plan = Plan()
-    with archives.opener() as opener:
+    with archives.opener() as opener, called_below(below):
         for source in sources:
             _check_apart(source, dataset)
             if source.is_dir():
@@ -113,7 +113,26 @@ def planned(sources: Iterable[Path], dataset: Path, label: str | None) -> Iterat
                 raise SourceError(f"There is no {source}: check the path.")
         if not plan.candidates:
             raise SourceError(_nothing_in("the sources", plan.skipped))
+        plan.candidates[:] = [
+            replace(candidate, source=name_below(candidate.source, below)) for candidate in plan.candidates
+        ]
         yield plan
+
+
+def name_below(text: str, folder: Path | None) -> str:
+    """Return a name or sentence with files called relative to a folder."""
+    return text if folder is None else text.replace(f"{shown(folder).as_posix()}/", "").replace(f"{folder}/", "")
+
+
+@contextmanager
+def called_below(folder: Path | None) -> Iterator[None]:
+    """Let errors of reading sources call them relative to a folder."""
+    try:
+        yield
+    except (SourceError, LabelError) as error:
+        if folder is None:
+            raise
+        raise type(error)(name_below(str(error), folder)) from error
 
 
 def _check_apart(source: Path, dataset: Path) -> None:

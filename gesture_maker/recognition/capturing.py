@@ -119,8 +119,7 @@ class Album:
 
     def begin(self, label: str) -> Burst:
         """Return a new burst of a class, as yet without photos."""
-        stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S")
-        return Burst(label, f"camera-{stamp}-{secrets.token_hex(4)}")
+        return Burst(label, new_group())
 
     def keep(self, photo: Photo, burst: Burst) -> bool:
         """Put a photo into the dataset and its burst; return False for one that is there already or shows no hand."""
@@ -202,6 +201,12 @@ class Album:
             self.without_hand,
             sum(len(burst.files) for burst in self.undone),
         )
+
+
+def new_group() -> str:
+    """Return a name for the group of a burst that no other burst will ever have."""
+    stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S")
+    return f"camera-{stamp}-{secrets.token_hex(4)}"
 
 
 @dataclass(frozen=True, eq=False)
