@@ -51,7 +51,7 @@ from gesture_maker.landmarks.table import LandmarkTable, table_path
 from gesture_maker.training import session
 from gesture_maker.training.crossvalidate import known_group, own_hands
 from gesture_maker.training.run import Run, load_finished_run
-from gesture_maker.training.session import StageProgress
+from gesture_maker.training.session import EpochProgress, StageProgress
 from gesture_maker.training.stream import STREAM_FROM
 
 
@@ -164,6 +164,7 @@ def train(
     runs: Path | None = None,
     export: bool = False,
     progress: StageProgress | None = None,
+    on_epoch: EpochProgress | None = None,
 ) -> Training:
     """Train a gesture classifier on a folder of class folders, into a fresh folder `exported_models/<name>/`.
 
@@ -174,7 +175,8 @@ def train(
     the same match are never split. `estimate`: whether to estimate the accuracy by cross-validation, which costs five more
     trainings; by default where the test part has fewer than 50 hands, with the recipe "auto". `settings`: Model Maker's HParams and ModelOptions by name, and
     `min_detection_confidence`. `assets`: where Google's files are looked for first. `runs`: in place of `exported_models`. `export`: make the bundle
-    too, with the bytes that `gesture_maker.export` would give it, in less time.
+    too, with the bytes that `gesture_maker.export` would give it, in less time. `on_epoch`: called after each epoch with the
+    stage, the epoch's number and its values (`loss`, `accuracy`, `val_loss` …), see `EpochProgress`.
     Raises a GestureMakerError for anything that cannot be trained; an interrupted training can be taken up by `resume`.
     """
     root = find_dataset(dataset)
@@ -195,6 +197,7 @@ def train(
         if holds_many(root, STREAM_FROM)
         else None,
         progress=progress,
+        on_epoch=on_epoch,
     )
     return _documented(done, export, assets)
 
@@ -214,9 +217,10 @@ def resume(
     assets: Path | None = None,
     export: bool = False,
     progress: StageProgress | None = None,
+    on_epoch: EpochProgress | None = None,
 ) -> Training:
-    """Continue a training that was interrupted, with the hands and settings it began with; `export` as for `train`."""
-    return _documented(session.resume(run, runs, assets, progress), export, assets)
+    """Continue a training that was interrupted, with the hands and settings it began with; `export` and `on_epoch` as for `train`."""
+    return _documented(session.resume(run, runs, assets, progress, on_epoch), export, assets)
 
 
 DIAGNOSIS = "diagnose.png"

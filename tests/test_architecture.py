@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ EXCEPTIONS = {
 }
 
 TRAINING_ONLY = ("tensorflow", "keras", "tf_keras", "mediapipe_model_maker", "official")
+STUDIO_ONLY = ("fastapi", "starlette", "uvicorn", "websockets", "pydantic", "anyio")
 LONGEST = 450  # lines of a module
 
 
@@ -117,6 +119,27 @@ def test_nothing_imports_the_command_line_but_itself() -> None:
     assert wrong == []
 
 
+def test_nothing_imports_the_studio_but_the_command_line() -> None:
+    """It is the one part that needs an extra; and what it does, library and commands do without it."""
+    wrong = [
+        f"{name_of(path)} imports {target}"
+        for path in modules()
+        for target, _ in own_imports(path)
+        if room_of(target) == "studio" and room_of(name_of(path)) not in ("studio", "cli")
+    ]
+    assert wrong == []
+
+
+def test_nothing_but_the_studio_needs_its_extra() -> None:
+    wrong = [
+        f"{name_of(path)} imports {target}"
+        for path in modules()
+        for target, _ in imports_of(path)
+        if target.split(".")[0] in STUDIO_ONLY and room_of(name_of(path)) != "studio"
+    ]
+    assert wrong == []
+
+
 def test_tensorflow_is_imported_in_training_only() -> None:
     wrong = [
         f"{name_of(path)} imports {target}"
@@ -153,6 +176,32 @@ def _not_for_types(path: Path) -> Iterator[tuple[str, bool]]:
 def test_no_module_is_long() -> None:
     lengths = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in modules()}
     assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
+
+
+def test_no_script_of_the_studio_is_long() -> None:
+    """`texts.js` holds every word of the page, and may be longer."""
+    scripts = list((PACKAGE / "studio/static").glob("*.js"))
+    assert len(scripts) > 10
+    lengths = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in scripts}
+    assert {name: length for name, length in lengths.items() if length > LONGEST} == (
+        {"texts.js": lengths["texts.js"]} if lengths["texts.js"] > LONGEST else {}
+    )
+
+
+def test_the_page_asks_nobody_but_its_server() -> None:
+    """No address of another host, nothing that its policy would refuse, no HTML made of strings."""
+    for path in (PACKAGE / "studio/static").iterdir():
+        if path.suffix not in (".js", ".css", ".html", ".svg"):
+            continue
+        text = re.sub(r"^\s*(//|\*|/\*).*$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        hosts = set(re.findall(r"(?:https?|wss?)://([^/\s\"'`]+)", text.replace("ws://${location.host}", ""))) - {
+            "www.w3.org"
+        }
+        assert hosts == set(), path.name
+        for forbidden in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"):
+            assert forbidden not in text, path.name
+        if path.suffix == ".html":
+            assert not re.search(r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=", text), path.name
 
 
 # In a process of its own

@@ -31,8 +31,26 @@ def studio(
         typer.echo(f"The studio is at  {address}")
         typer.echo("End it with Ctrl-C.")
         if not no_open:
-            import webbrowser
+            import threading
 
-            webbrowser.open(address)
+            threading.Thread(target=_open_browser, args=(address,), daemon=True).start()
 
     run_studio(place_for(dataset), runs=RUNS, port=port, assets=assets, opened=opened)
+
+
+def _open_browser(address: str) -> None:
+    """Open an address in a process of its own: a browser in the terminal would take the studio's, and Ctrl-C would end any.
+
+    The address goes there by a pipe: arguments of processes can be read by every user of the machine.
+    """
+    import subprocess
+    import sys
+
+    code = "import sys, webbrowser; sys.exit(not webbrowser.open(sys.stdin.read()))"
+    nowhere = subprocess.DEVNULL
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        input=address, text=True, stdout=nowhere, stderr=nowhere, start_new_session=True, check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        typer.echo("No browser could be opened: open the address yourself.")

@@ -225,15 +225,18 @@ def _without_hand(result: Any) -> int:
 
 
 def _weights(text: str) -> dict[str, float]:
+    from gesture_maker.training.options import parse_weights
+
     try:
-        pairs = [part.rsplit("=", 1) for part in text.split(",")]
-        return {label.strip(): float(weight) for label, weight in pairs}
-    except ValueError:
-        raise typer.BadParameter(f'"{text}" has to look like none=2,rock=0.5.', param_hint="--class-weights") from None
+        return parse_weights(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--class-weights") from None
 
 
 def _widths(text: str) -> list[int]:
+    from gesture_maker.training.options import parse_widths
+
     try:
-        return [int(part) for part in text.split(",") if part.strip()]
-    except ValueError:
-        raise typer.BadParameter(f'"{text}" has to look like 64,32.', param_hint="--layer-widths") from None
+        return parse_widths(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--layer-widths") from None

@@ -12,6 +12,8 @@ from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 
 from gesture_maker import __version__
 from gesture_maker.errors import GestureMakerError, is_out_of_room, sentence_of
@@ -20,12 +22,14 @@ from gesture_maker.studio.pages import STATIC, index
 from gesture_maker.studio.state import Studio
 
 BAD_INPUT, NO_ROOM, SYSTEM = 400, 507, 500
+DEFECT = 1011  # of a WebSocket
 
 
 def make_app(studio: Studio) -> FastAPI:
     """Return the application; `security.Gate` goes around it.
 
-    Errors are JSON, {"error": sentence}: 400 for a GestureMakerError, 507 for a full disk, 500 for what else the system refuses.
+    Errors are JSON, {"error": sentence}: 400 for a GestureMakerError, 507 for a full disk, 500 for what else the system refuses
+    and for defects of ours, of which only the terminal is told more. A WebSocket that ends by one is closed with 1011.
     """
 
     @contextlib.asynccontextmanager
@@ -50,6 +54,7 @@ def make_app(studio: Studio) -> FastAPI:
         return {"version": __version__, "dataset": {"name": studio.dataset.name, "path": str(studio.dataset)}}
 
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.add_middleware(_Sockets)
 
     @app.exception_handler(GestureMakerError)
     def bad_input(_: Request, error: GestureMakerError) -> Response:
@@ -67,7 +72,31 @@ def make_app(studio: Studio) -> FastAPI:
     def misunderstood(*_: object) -> Response:
         return _error(422, "The studio's page sent something that the studio does not understand: reload the page.")
 
+    @app.exception_handler(Exception)
+    def defect(*_: object) -> Response:  # raised again afterwards, so that the terminal shows where
+        answer = _error(SYSTEM, "The studio failed at this, which is a defect of it: its terminal says more.")
+        answer.headers["connection"] = "close"  # which the server then does, and the next request must not go there
+        return answer
+
     return app
+
+
+class _Sockets:
+    """Closes a WebSocket whose endpoint failed; uvicorn would cut it off, and a page could not tell that from a lost network."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except WebSocketDisconnect:  # the page has gone while it was told something
+            pass
+        except Exception:
+            if scope["type"] == "websocket":
+                with contextlib.suppress(Exception):  # closed already
+                    await send({"type": "websocket.close", "code": DEFECT})
+            raise
 
 
 def _error(status: int, sentence: str) -> JSONResponse:

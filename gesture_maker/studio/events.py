@@ -12,6 +12,8 @@ from typing import Any
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
+from gesture_maker.studio.frames import TRY_LATER
+
 MAX_LISTENERS = 32
 """Pages at once; each costs a few kB."""
 
@@ -22,7 +24,7 @@ class Hub:
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listeners: set[_Listener] = set()
-        self._last: dict[str, Any] = {}
+        self._last: dict[str, str] = {}  # kind -> message
 
     def begin(self) -> None:
         """Call it in the server's loop, before anybody listens."""
@@ -31,34 +33,36 @@ class Hub:
     def publish(self, kind: str, data: Any = None) -> None:
         """Tell every page that something of a kind happened; it is told later ones instead when it is slow.
 
-        `data` is anything that JSON can hold. A page that connects later is told the newest of each kind first.
+        `data` is anything that JSON can hold, as it is now: the caller may change it afterwards. A page that connects later is told
+        the newest of each kind first. Raises TypeError or ValueError for what JSON cannot hold, such as NaN.
         """
+        message = json.dumps({"kind": kind, "data": data}, allow_nan=False)
         loop = self._loop
         if loop is None:
-            self._last[kind] = data
+            self._last[kind] = message
             return
         with contextlib.suppress(RuntimeError):  # the server has ended
-            loop.call_soon_threadsafe(self._publish, kind, data)
+            loop.call_soon_threadsafe(self._publish, kind, message)
 
-    def _publish(self, kind: str, data: Any) -> None:
-        self._last[kind] = data
+    def _publish(self, kind: str, message: str) -> None:
+        self._last[kind] = message
         for listener in self._listeners:
-            listener.put(kind, data)
+            listener.put(kind, message)
 
     async def listen(self, websocket: WebSocket) -> None:
         """Serve one page until it goes. Messages are JSON: {"kind": …, "data": …}."""
         if len(self._listeners) >= MAX_LISTENERS:
-            await websocket.close(1013)
+            await websocket.close(
+                TRY_LATER
+            )  # not accepted at all, or the page would take it for connected and try at once
             return
         await websocket.accept()
         listener = _Listener(self._last)
         self._listeners.add(listener)
         telling = asyncio.create_task(listener.tell(websocket))
         try:
-            while True:
-                await websocket.receive_bytes()  # pages say nothing here; it ends when they go
-        except (WebSocketDisconnect, KeyError):
-            pass
+            while (await websocket.receive())["type"] != "websocket.disconnect":
+                pass  # pages say nothing here; it ends when they go
         finally:
             self._listeners.discard(listener)
             telling.cancel()
@@ -67,13 +71,13 @@ class Hub:
 
 
 class _Listener:
-    def __init__(self, waiting: dict[str, Any]) -> None:
+    def __init__(self, waiting: dict[str, str]) -> None:
         self._waiting = dict(waiting)
         self._changed = asyncio.Event()
         self._changed.set()
 
-    def put(self, kind: str, data: Any) -> None:
-        self._waiting[kind] = data
+    def put(self, kind: str, message: str) -> None:
+        self._waiting[kind] = message
         self._changed.set()
 
     async def tell(self, websocket: WebSocket) -> None:
@@ -82,7 +86,7 @@ class _Listener:
             self._changed.clear()
             while self._waiting:
                 kind = next(iter(self._waiting))
-                await websocket.send_text(json.dumps({"kind": kind, "data": self._waiting.pop(kind)}))
+                await websocket.send_text(self._waiting.pop(kind))
 
 
 def routes(hub: Hub) -> APIRouter:

@@ -25,8 +25,17 @@ from gesture_maker.errors import GestureMakerError, sentence_of
 MAX_MESSAGE = 16 << 20
 """Bytes; a JPEG of 4K at quality 0.95 has 4 MB."""
 
+MAX_HEADER = 8 << 10
+"""Bytes; the longest label and burst need a tenth of it."""
+
 MAX_KEPT = 30
 """Photos that wait to be saved: six seconds of them at the usual rate."""
+
+MAX_KEPT_BYTES = 64 << 20
+"""What these may hold together, of one camera: sixteen photos of 4K."""
+
+LAST_SECONDS = 10
+"""How long photos that wait to be saved are waited for when their page has gone."""
 
 MAX_SEATS = 8
 """Cameras at once: each has a recognizer (30 to 60 MB) and a thread, and on two cores two keep up."""
@@ -71,8 +80,13 @@ class Seats:
 def parse(message: bytes) -> PageFrame:
     """Return a message's frame. Raises ValueError for what is no such message."""
     length = int.from_bytes(message[:4], "little")
-    header = json.loads(message[4 : 4 + length])
-    if len(message) < 4 + length or not isinstance(header, dict) or not isinstance(header.get("n"), int):
+    if length > MAX_HEADER or len(message) < 4 + length:
+        raise ValueError("no frame")
+    try:
+        header = json.loads(message[4 : 4 + length].decode())
+    except RecursionError as error:  # brackets within brackets
+        raise ValueError("no frame") from error
+    if not isinstance(header, dict) or not isinstance(header.get("n"), int):
         raise ValueError("no frame")
     return PageFrame(header, message[4 + length :])
 
@@ -82,28 +96,36 @@ async def answer_frames(
 ) -> None:
     """Serve one page's camera until it goes.
 
-    `opened` makes the answerer and frees it, in the thread that answers; then the page is told {"ready": true}. A GestureMakerError or OSError of an answer is sent as
-    {"n": …, "error": sentence}; one of `opened` as {"error": sentence}, and the socket is closed.
+    `opened` makes the answerer and frees it, in the thread that answers; then the page is told {"ready": true}. A
+    GestureMakerError or OSError of an answer is sent as {"n": …, "error": sentence}; one of `opened` as {"error": sentence}, and
+    the socket is closed. Whatever else an answer raises is raised here, and ends the socket at once.
     """
     with seats.taken() as got:
+        await websocket.accept()
         if not got:
-            await websocket.accept()
             await websocket.close(TRY_LATER, "Too many cameras are open: close another page of the studio.")
             return
-        await websocket.accept()
         waiting = _Waiting()
-        with contextlib.ExitStack() as stack:
-            thread = ThreadPoolExecutor(1, thread_name_prefix="camera of a page")
-            stack.callback(thread.shutdown, wait=False)
-            answering = asyncio.create_task(_answer(websocket, waiting, thread, opened))
+        thread = ThreadPoolExecutor(1, thread_name_prefix="camera of a page")
+        answering = asyncio.create_task(_answer(websocket, waiting, thread, opened))
+        receiving = asyncio.create_task(_receive(websocket, waiting))
+        try:
+            await asyncio.wait({answering, receiving}, return_when=asyncio.FIRST_COMPLETED)
+            waiting.end()
+            await asyncio.wait({answering}, timeout=LAST_SECONDS)
+        finally:  # also when the studio ends meanwhile
             try:
-                await _receive(websocket, waiting)
+                await _ended(receiving)
+                await _ended(answering)
             finally:
-                waiting.end()
-                await asyncio.wait({answering}, timeout=10)
-                answering.cancel()
-                with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
-                    await answering
+                thread.shutdown(wait=False)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Cancel a task that still runs; raise what one raised that has ended, unless it is that the page has gone."""
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect):
+        await task
 
 
 class _Waiting:
@@ -111,19 +133,27 @@ class _Waiting:
 
     def __init__(self) -> None:
         self._kept: deque[PageFrame] = deque()
+        self._kept_bytes = 0
         self._newest: PageFrame | None = None
         self._ended = False
         self._changed = asyncio.Event()
-        self.refused: list[int] = []
+        self._refused: deque[int] = deque(maxlen=1000)  # more than a page sends while one is answered
 
     def put(self, frame: PageFrame) -> None:
         if not frame.kept:
             self._newest = frame
-        elif len(self._kept) < MAX_KEPT:
+        elif len(self._kept) < MAX_KEPT and self._kept_bytes + len(frame.jpeg) <= MAX_KEPT_BYTES:
             self._kept.append(frame)
+            self._kept_bytes += len(frame.jpeg)
         else:
-            self.refused.append(frame.header["n"])
+            self._refused.append(frame.header["n"])
         self._changed.set()
+
+    def refused(self) -> list[int]:
+        """Return the numbers of the photos that found no room since this was last asked."""
+        numbers = list(self._refused)
+        self._refused.clear()
+        return numbers
 
     def end(self) -> None:
         """Say that nobody is there any more; photos to keep are still taken."""
@@ -134,7 +164,9 @@ class _Waiting:
     async def get(self) -> PageFrame | None:
         while True:
             if self._kept:
-                return self._kept.popleft()
+                frame = self._kept.popleft()
+                self._kept_bytes -= len(frame.jpeg)
+                return frame
             if self._newest is not None:
                 frame, self._newest = self._newest, None
                 return frame
@@ -152,7 +184,8 @@ async def _receive(websocket: WebSocket, waiting: _Waiting) -> None:
         try:
             waiting.put(parse(message.get("bytes") or b""))
         except ValueError:
-            await websocket.close(BAD_MESSAGE)
+            with contextlib.suppress(RuntimeError):  # closed already
+                await websocket.close(BAD_MESSAGE)
             return
 
 
@@ -165,13 +198,13 @@ async def _answer(
     loop = asyncio.get_running_loop()
     stack = contextlib.ExitStack()
     try:
-        answer = await loop.run_in_executor(thread, stack.enter_context, opened())
-    except (GestureMakerError, OSError) as error:
-        await _tell(websocket, {"error": sentence_of(error)})
-        with contextlib.suppress(RuntimeError):
-            await websocket.close()
-        return
-    try:
+        try:
+            answer = await loop.run_in_executor(thread, lambda: stack.enter_context(opened()))
+        except (GestureMakerError, OSError) as error:
+            await _tell(websocket, {"error": sentence_of(error)})
+            with contextlib.suppress(RuntimeError, WebSocketDisconnect):
+                await websocket.close()
+            return
         await _tell(websocket, {"ready": True})
         while (frame := await waiting.get()) is not None:
             number = frame.header["n"]
@@ -179,10 +212,10 @@ async def _answer(
                 told = await loop.run_in_executor(thread, answer, frame)
             except (GestureMakerError, OSError) as error:
                 told = {"error": sentence_of(error)}
-            if waiting.refused:
-                told = {**told, "refused": [waiting.refused.pop() for _ in waiting.refused[:]]}
+            if refused := waiting.refused():
+                told = {**told, "refused": refused}
             await _tell(websocket, {"n": number, **told})
-    finally:
+    finally:  # after what the thread is at, be it `opened`
         await asyncio.shield(loop.run_in_executor(thread, stack.close))
 
 

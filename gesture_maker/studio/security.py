@@ -11,7 +11,6 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -29,10 +28,12 @@ SAFE_METHODS = frozenset({"GET", "HEAD"})
 MAX_BODY = 1 << 20
 """Bytes of a request that is no upload: a list of 10,000 photos to delete has 400 kB."""
 
-UPLOADS = "/api/upload/"
-"""Requests below this path bring files and limit their size themselves (`uploads.py`)."""
+UPLOADS = frozenset({"/api/upload/file", "/api/upload/try/photo", "/api/upload/try/video"})
+"""Requests that bring files, which are read piece by piece and limited there (`receiving.py`)."""
 
 TOKEN = "token"
+
+_NO_KEY = "This address lacks the studio's key: open the one that gesture-maker studio printed when it was started."
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self' blob:; "
@@ -95,17 +96,14 @@ class Gate:
 
         problem = self._problem(headers, scope["method"] not in SAFE_METHODS)
         if problem is None and not (entering or self._has_cookie(headers)):
-            problem = (
-                403,
-                (
-                    "This address lacks the studio's key: open the one that gesture-maker studio printed when it was started."
-                ),
-            )
+            problem = 403, _NO_KEY
         if problem is not None:
             entering = False
-            await refusal(*problem)(scope, receive, sending)
+            answer = refusal(*problem)
+            answer.headers["connection"] = "close"  # what else a stranger sends is not waited for
+            await answer(scope, receive, sending)
             return
-        await self._app(scope, _limited(receive, scope), sending)
+        await self._app(scope, _limited(receive, scope, headers), sending)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = _headers_of(scope)
@@ -131,11 +129,12 @@ class Gate:
         return len(given) == 1 and self._is_token(given[0])
 
     def _has_cookie(self, headers: dict[str, list[str]]) -> bool:
-        try:
-            cookies = SimpleCookie("; ".join(headers.get("cookie", [])))
-        except CookieError:
-            return False
-        return self._cookie in cookies and self._is_token(cookies[self._cookie].value)
+        """Tell whether any cookie of the studio's name holds its token.
+
+        Other servers on this machine set cookies for the same host, of any name and form, which `http.cookies` gives up on.
+        """
+        pairs = (pair.partition("=") for header in headers.get("cookie", []) for pair in header.split(";"))
+        return any(name.strip() == self._cookie and self._is_token(value.strip()) for name, _, value in pairs)
 
     def _is_token(self, given: str) -> bool:
         return hmac.compare_digest(given.encode(), self._token.encode())
@@ -148,19 +147,23 @@ def _headers_of(scope: Scope) -> dict[str, list[str]]:
     return found
 
 
-def _limited(receive: Receive, scope: Scope) -> Receive:
-    """Return `receive` for a body of at most `MAX_BODY`; uploads count for themselves."""
-    if scope["path"].startswith(UPLOADS):
+def _limited(receive: Receive, scope: Scope, headers: dict[str, list[str]]) -> Receive:
+    """Return `receive` for a body of at most `MAX_BODY`, whether its length is said beforehand or not.
+
+    Uploads count for themselves.
+    """
+    if scope["path"] in UPLOADS:
         return receive
     from fastapi import HTTPException
 
     received = 0
+    announced = int(headers.get("content-length", ["0"])[0])  # digits, or it would not have come so far
 
     async def limited() -> Message:
         nonlocal received
-        message = await receive()
+        message: Message = {} if announced > MAX_BODY else await receive()
         received += len(message.get("body", b""))
-        if received > MAX_BODY:
+        if max(received, announced) > MAX_BODY:
             raise HTTPException(413, f"This request is larger than {MAX_BODY:,} bytes.")
         return message
 

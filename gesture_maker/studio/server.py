@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from gesture_maker.dataset.folder import check_is_folder
 from gesture_maker.errors import ConfigError
 
 ADDRESS = "127.0.0.1"
@@ -26,7 +28,7 @@ def run_studio(
     assets: Path | None = None,
     opened: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve a studio until Ctrl-C.
+    """Serve a studio until Ctrl-C. Call it in the main thread of a process that has nothing else to do.
 
     `port`: where to listen, 0 for any free one; by default `PORT`, or any free one when that is taken. `opened` is called with the
     page's address as soon as it can be opened.
@@ -38,8 +40,9 @@ def run_studio(
         import uvicorn
 
         from gesture_maker.studio.app import make_app
+        from gesture_maker.studio.serving import PatientServer, Requests, Sockets, leave_threads_behind
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("fastapi", "starlette", "uvicorn", "websockets"):
+        if (error.name or "").partition(".")[0] not in ("fastapi", "starlette", "uvicorn", "websockets", "h11"):
             raise
         raise ConfigError(
             f"The studio needs {error.name}, which is not installed: pip install 'gesture-maker[studio]'."
@@ -47,14 +50,18 @@ def run_studio(
     from gesture_maker.studio.security import Gate
     from gesture_maker.studio.state import Studio
 
-    with _listening(port) as listener:
+    check_place(dataset)
+    with _listening(port) as listener, contextlib.closing(Studio(dataset, runs, assets)) as studio:
         place = listener.getsockname()[1]
-        gate = Gate(make_app(Studio(dataset, runs, assets)), place)
+        gate = Gate(make_app(studio), place)
         config = uvicorn.Config(
             gate,
-            log_level="warning",
+            http=Requests,
+            ws=Sockets,
+            loop="asyncio",
+            lifespan="on",
+            log_level="error",  # warnings are of garbage that strangers send
             access_log=False,  # it would hold the token
-            ws="websockets-sansio",
             ws_max_size=MAX_MESSAGE,
             ws_ping_interval=PING_SECONDS,
             ws_ping_timeout=PING_SECONDS,
@@ -63,11 +70,41 @@ def run_studio(
             server_header=False,
             proxy_headers=False,
         )
-        server = uvicorn.Server(config)
-        if opened is not None:  # from now on connections wait in the socket's queue, so the address works
-            opened(f"http://{ADDRESS}:{place}{gate.entrance}")
-        with contextlib.suppress(KeyboardInterrupt):  # how a studio is ended
-            server.run([listener])
+        server = PatientServer(config)
+        leaving: SystemExit | None = None
+        try:
+            if opened is not None:  # from now on connections wait in the socket's queue, so the address works
+                opened(f"http://{ADDRESS}:{place}{gate.entrance}")
+            with _hanging_up_ends_it():
+                server.run([listener])
+        except KeyboardInterrupt:  # how a studio is ended
+            pass
+        except SystemExit as told:  # by a signal
+            leaving = told
+    status = leaving.code if leaving is not None else 0
+    leave_threads_behind(status if isinstance(status, int) else 1)
+    if leaving is not None:
+        raise leaving
+
+
+def check_place(dataset: Path) -> None:
+    """Raise DatasetError unless a studio can work on this folder, or make it: see `check_is_folder`."""
+    if dataset.exists() or dataset.is_symlink():
+        check_is_folder(dataset)
+
+
+@contextlib.contextmanager
+def _hanging_up_ends_it() -> Iterator[None]:
+    """Within the block a closed terminal ends the studio like SIGTERM, so that a training does not outlive it."""
+    number = getattr(signal, "SIGHUP", None)
+    if number is None or signal.getsignal(number) is signal.SIG_IGN:  # as by nohup
+        yield
+        return
+    before = signal.signal(number, lambda *_: signal.raise_signal(signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 def _listening(port: int | None) -> socket.socket:

@@ -104,7 +104,7 @@ def _frames(
     home = np.array(camera.centre)
     last = count / rate
     keys = _moving(who, rng, home, last) if label == NONE else _making(who, label, rng, home, last)
-    still = _Waves(rng, len(JOINT_LIMITS) + 6)
+    still = Waves(rng, len(JOINT_LIMITS) + 6)
     for number in range(count):
         seconds = number / rate
         pose, centre, held = _between(keys, seconds)
@@ -114,13 +114,12 @@ def _frames(
         centre = np.clip(centre + _STILL_PLACE * place, 0, 1)
         seen = replace(camera, distance=camera.distance * float(np.exp(_STILL_DISTANCE * nearer)))
         # The same generator for every frame: the same room, and the same light on the same skin.
-        pixels = _picture(who, pose, left, seen, centre, light, generator(seed, "film's room", *film), size)
-        noise = generator(seed, "film's noise", *film, number).standard_normal(pixels.shape, np.float32)
-        noisy = np.clip(np.rint(pixels + np.float32(_NOISE) * noise), 0, 255).astype(np.uint8)
+        pixels = picture(who, pose, left, seen, centre, light, generator(seed, "film's room", *film), size)
+        noisy = with_noise(pixels, generator(seed, "film's noise", *film, number))
         yield FilmFrame(noisy, seconds, label if held else NONE)
 
 
-def _picture(
+def picture(
     who: Person,
     pose: Pose,
     left: bool,
@@ -139,6 +138,12 @@ def _picture(
     pixels = render(who, pose, left, camera, light, rng, side).pixels
     top, first = (side - height) // 2, (side - width) // 2
     return pixels[top : top + height, first : first + width]
+
+
+def with_noise(pixels: Pixels, rng: np.random.Generator) -> Pixels:
+    """Return a picture with the noise that differs from frame to frame."""
+    noise = rng.standard_normal(pixels.shape, np.float32)
+    return np.clip(np.rint(pixels + np.float32(_NOISE) * noise), 0, 255).astype(np.uint8)
 
 
 def _making(who: Person, label: str, rng: np.random.Generator, home: Array, last: float) -> list[_Key]:
@@ -190,7 +195,7 @@ def _between(keys: list[_Key], seconds: float) -> tuple[Pose, Array, bool]:
     return blend(a.pose, b.pose, share), (1 - share) * a.centre + share * b.centre, held
 
 
-class _Waves:
+class Waves:
     """`count` numbers that change slowly, each with the mean 0 and the spread 1 over time."""
 
     def __init__(self, rng: np.random.Generator, count: int) -> None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from gesture_maker.dataset.splitting import parse_shares
+from gesture_maker.dataset.splitting import DEFAULT_SHARES, default_shares, parse_shares
 from gesture_maker.errors import ConfigError
-from gesture_maker.training.recipe import SETTINGS, check_settings, read_config
+from gesture_maker.training.recipe import SETTINGS, check_settings, make_recipe, read_config
 
 
 @dataclass(frozen=True)
@@ -57,3 +57,37 @@ class TrainConfig:
 
 
 _KINDS: dict[str, tuple[type, str]] = {"seed": (int, "a whole number"), "estimate": (bool, "true or false")}
+
+
+def chosen_settings(description: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a run was trained with, by the names of `train`'s options; `description` is that of `run.json`."""
+    settings = description["settings"]
+    own = {name: description.get(name) for name in ("embedder", "recipe", "seed", "estimate")}
+    return {
+        **own,
+        "split": ",".join(map(str, description.get("split", ()))),
+        "mirror": bool(settings.get("mirror")),
+        "augment": bool(settings.get("variants")),
+        "background": bool(settings.get("background")),
+        **settings["hparams"],
+        "dropout_rate": settings["model_options"]["dropout_rate"],
+        "layer_widths": list(settings["model_options"]["layer_widths"]),
+        "min_detection_confidence": settings["min_detection_confidence"],
+    }
+
+
+def usual_settings(description: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the run of `description` would have been trained with had nothing been asked for but its recipe.
+
+    The recipe itself, the embedder and the seed are as when nothing at all is asked for. What follows from the number of hands is left
+    out for a run that was trained from a stream of them. Raises ConfigError for a recipe that there is not.
+    """
+    hands, recipe = description["hands"], description["recipe"]
+    about = {"embedder": TrainConfig.embedder, "recipe": TrainConfig.recipe, "seed": TrainConfig.seed}
+    if description.get("streamed"):
+        return about
+    plan = make_recipe(recipe, {}, max(hands["train"], 2), list(description["labels"]))
+    split = default_shares(sum(hands.values())) if recipe == "auto" else DEFAULT_SHARES
+    usual = chosen_settings({"settings": plan.as_dict(), "split": split})
+    del usual["estimate"]  # it follows from the hands in the test part
+    return usual | about

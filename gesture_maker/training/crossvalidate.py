@@ -10,7 +10,7 @@ import functools
 import json
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from gesture_maker.files import atomic_write, sha256_of, sha256_of_file
 from gesture_maker.landmarks.hands import EmbedderInputs, Floats
 from gesture_maker.training.enrich import Embed
 from gesture_maker.training.fitting import fit_head, hands_to_train_on, hparams_of, one_ahead
+from gesture_maker.training.keeper import EpochReport
 from gesture_maker.training.model_maker import LabelledEmbeddings, load_model_maker
 from gesture_maker.training.run import Run, SplitRow, by_content
 
@@ -133,11 +134,14 @@ def group_numbers(groups: Sequence[str]) -> Integers:
     )
 
 
-def cross_validate(run: Run, embed: Embed, progress: Progress | None = None) -> CrossValidation | None:
+def cross_validate(
+    run: Run, embed: Embed, progress: Progress | None = None, on_epoch: EpochReport | None = None
+) -> CrossValidation | None:
     """Return the answers of heads trained on the other folds to each hand of a run; None when there is nothing to hold back.
 
     Heads are trained as the final one, and the last epoch counts. After each fold `cross_validation.npz` is written, and
-    what it holds of the same hands and settings is not done again. `progress` is called with epochs done, of all folds.
+    what it holds of the same hands and settings is not done again. `progress` is called with epochs done, of all folds; `on_epoch`
+    after each, its number beginning at 1 in each fold.
     """
     own = own_hands(run)
     classes = own.embedded.classes
@@ -166,7 +170,13 @@ def cross_validate(run: Run, embed: Embed, progress: Progress | None = None) -> 
         load_model_maker()  # while the other thread works out what is trained on
         for number, train in zip(left, trains, strict=True):
             before = int(state.done.sum()) * epochs
-            report = (lambda epoch, _, before=before: progress(before + epoch, total)) if progress else None
+
+            def report(epoch: int, values: Mapping[str, float], before: int = before) -> None:
+                if on_epoch:
+                    on_epoch(epoch, values)
+                if progress:
+                    progress(before + epoch, total)
+
             tested = (fold == number) & np.isin(classes, _learned(train, run))
             if train is not None and tested.any():
                 with tempfile.TemporaryDirectory() as folder:

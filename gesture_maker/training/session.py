@@ -36,7 +36,7 @@ from gesture_maker.training.model_maker import (
     loading_ahead,
 )
 from gesture_maker.training.prepare import Prepared, prepare
-from gesture_maker.training.recipe import check_settings, make_recipe
+from gesture_maker.training.recipe import Recipe, check_settings, make_recipe
 from gesture_maker.training.run import (
     RUNS,
     WEIGHTS,
@@ -55,6 +55,10 @@ from gesture_maker.training.table_source import run_name
 
 StageProgress = Callable[[str, int, int], None]
 """Called with the stage ("landmarks", "cross-validation", "training"), how much of it is done, and of how much."""
+
+EpochProgress = Callable[[str, int, Mapping[str, float]], None]
+"""Called after each epoch with the stage ("cross-validation", "training"), its number, which begins at 1 for each head that is trained,
+and its values: see `EpochReport`."""
 
 CHECKPOINTS = "checkpoints"
 
@@ -107,6 +111,7 @@ def start(
     runs: Path | None = None,
     looked_at: Callable[[float], Path] | None = None,
     progress: StageProgress | None = None,
+    on_epoch: EpochProgress | None = None,
 ) -> Session:
     """Train on a dataset into a fresh run folder; see `gesture_maker.train` for the arguments.
 
@@ -117,16 +122,8 @@ def start(
     classes and the number of hands.
     """
     settings = {key: value for key, value in (settings or {}).items() if value is not None}
-    if embedder not in EMBEDDERS:
-        raise ConfigError(f'There is no embedder "{embedder}": use {" or ".join(EMBEDDERS)}.')
-    if not 0 <= seed <= MAX_SEED:
-        raise ConfigError(f"seed is {seed}, but has to be a whole number from 0 to {MAX_SEED}.")
-    check_settings(settings)
-    independent = {key: value for key, value in settings.items() if key != "class_weights"}  # it names classes
     given = parse_shares(",".join(map(str, shares))) if shares is not None else None
-    if given == ALL and recipe != "auto":
-        raise ConfigError(f'The recipe "{recipe}" needs a validation part: use another --split, such as 80,20,0.')
-    looking = make_recipe(recipe, independent, _ANY_NUMBER_OF_HANDS, [])
+    looking = check_arguments(embedder, recipe, seed, given, settings)
     wanted = valid_run_name(name if name is not None else free_run_name(run_name(dataset), runs))
     refuse_existing((runs or RUNS) / wanted)
     check_writable(runs)
@@ -180,10 +177,25 @@ def start(
         runs,
     )
     try:
-        return _fit(run, embed, prepared, progress)
+        return _fit(run, embed, prepared, progress, on_epoch)
     except RunError:  # it cannot be trained with these settings, so there is nothing to resume
         shutil.rmtree(run.path)
         raise
+
+
+def check_arguments(
+    embedder: str, recipe: str, seed: int, shares: tuple[int, int, int] | None, settings: Mapping[str, Any]
+) -> Recipe:
+    """Return the recipe for any number of hands of any classes. Raises ConfigError for arguments of `start` that cannot be."""
+    if embedder not in EMBEDDERS:
+        raise ConfigError(f'There is no embedder "{embedder}": use {" or ".join(EMBEDDERS)}.')
+    if not 0 <= seed <= MAX_SEED:
+        raise ConfigError(f"seed is {seed}, but has to be a whole number from 0 to {MAX_SEED}.")
+    check_settings(settings)
+    independent = {key: value for key, value in settings.items() if key != "class_weights"}  # it names classes
+    if shares == ALL and recipe != "auto":
+        raise ConfigError(f'The recipe "{recipe}" needs a validation part: use another --split, such as 80,20,0.')
+    return make_recipe(recipe, independent, _ANY_NUMBER_OF_HANDS, [])
 
 
 def resume(
@@ -191,6 +203,7 @@ def resume(
     runs: Path | None = None,
     assets: Path | None = None,
     progress: StageProgress | None = None,
+    on_epoch: EpochProgress | None = None,
 ) -> Session:
     """Continue a training that was interrupted, with the hands and settings it began with.
 
@@ -200,7 +213,7 @@ def resume(
     if run.finished:
         raise RunError(f'The run "{run.name}" is finished: there is nothing to resume.')
     files = embedder_files(run.description["embedder"], assets)
-    return _fit(run, _embedding_function(files.name, files.embedder), None, progress)
+    return _fit(run, _embedding_function(files.name, files.embedder), None, progress, on_epoch)
 
 
 def load_trained(run: Run) -> TrainedHead:
@@ -241,7 +254,13 @@ def told_how_to_resume(run: Run) -> Iterator[None]:
         raise KeyboardInterrupt(f'The training of "{run.name}" was interrupted: {how_to_resume(run)}.') from interrupt
 
 
-def _fit(run: Run, embed: Embed, prepared: Prepared | None, progress: StageProgress | None) -> Session:
+def _fit(
+    run: Run,
+    embed: Embed,
+    prepared: Prepared | None,
+    progress: StageProgress | None,
+    on_epoch: EpochProgress | None,
+) -> Session:
     epochs = hparams_of(run).epochs
     parts = {part: run.embeddings(part) for part in PARTS}
 
@@ -249,17 +268,24 @@ def _fit(run: Run, embed: Embed, prepared: Prepared | None, progress: StageProgr
         if progress:
             progress(stage, done, total)
 
+    def report_epoch(stage: str, epoch: int, values: Mapping[str, float]) -> None:
+        if on_epoch:
+            on_epoch(stage, epoch, values)
+        if stage == "training":
+            report(stage, epoch, epochs)
+
     with told_how_to_resume(run):
         found = None
         if run.description.get("estimate"):
-            found = cross_validate(run, embed, functools.partial(report, "cross-validation"))
+            stage = "cross-validation"
+            found = cross_validate(run, embed, functools.partial(report, stage), functools.partial(report_epoch, stage))
         report("training", 0, epochs)
         fit = functools.partial(
             fit_head,
             run,
             validation=parts["validation"],
             folder=run.path / CHECKPOINTS,
-            on_epoch=lambda epoch, _: report("training", epoch, epochs),
+            on_epoch=functools.partial(report_epoch, "training"),
         )
         if run.description.get("streamed"):
             streamed = prepared.streamed if prepared else None

@@ -3,7 +3,10 @@
 const listeners = new Map();
 let wait = 500;
 
-/** Have `listener(data)` called for every event of a kind. Kinds of our own: "gone" and "back". Returns how to stop it. */
+/**
+ * Have `listener(data)` called for every event of a kind. Returns how to stop it. Kinds of our own: "gone"; "locked" after it,
+ * when a studio is there again that was started anew, with another key; "back".
+ */
 export function on(kind, listener) {
   if (!listeners.has(kind)) listeners.set(kind, new Set());
   listeners.get(kind).add(listener);
@@ -12,6 +15,12 @@ export function on(kind, listener) {
 
 function tell(kind, data) {
   for (const listener of listeners.get(kind) ?? []) listener(data);
+}
+
+/** A refused WebSocket does not say why; an ordinary request does. */
+async function askWhy() {
+  const answer = await fetch("/api/about").catch(() => null);
+  if (answer?.status === 403) tell("locked");
 }
 
 /** Begin to listen; call it once. */
@@ -30,6 +39,7 @@ export function connect() {
     };
     socket.onclose = () => {
       if (was !== "gone") tell("gone");
+      else askWhy();
       was = "gone";
       setTimeout(open, wait);
       wait = Math.min(2 * wait, 5000);

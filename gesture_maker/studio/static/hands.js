@@ -8,15 +8,20 @@ export const CONNECTIONS = [
   [13, 17], [17, 18], [18, 19], [19, 20], [0, 17],
 ];
 
-/** Draw hands on a canvas that lies over a picture. `hands`: [{points: [[x, y], …]}]; `mirror`: the picture is shown mirrored. */
-export function drawHands(canvas, hands, { mirror = false, width = canvas.clientWidth, height = canvas.clientHeight } = {}) {
+/**
+ * Draw hands on a canvas that lies over a picture. `hands`: [{points: [[x, y], …]}]; `mirror`: the picture is shown mirrored;
+ * `width`, `height`: of the canvas on the page; `bold`: how much thicker the lines are, for small pictures.
+ */
+export function drawHands(canvas, hands, { mirror = false, width, height, bold = 1 } = {}) {
+  width ??= canvas.clientWidth;
+  height ??= canvas.clientHeight;
   const dense = window.devicePixelRatio || 1;
   if (canvas.width !== Math.round(width * dense)) canvas.width = Math.round(width * dense);
   if (canvas.height !== Math.round(height * dense)) canvas.height = Math.round(height * dense);
   const context = canvas.getContext("2d");
   context.setTransform(dense, 0, 0, dense, 0, 0);
   context.clearRect(0, 0, width, height);
-  const size = Math.max(width, height);
+  const size = bold * Math.max(width, height);
   for (const { points } of hands) {
     const place = ([x, y]) => [(mirror ? 1 - x : x) * width, y * height];
     const line = (thick, colour) => {

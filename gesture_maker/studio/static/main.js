@@ -20,9 +20,10 @@ fill(
 );
 window.addEventListener("hashchange", () => turnTo(asked()));
 window.addEventListener("unhandledrejection", (event) => problem(event.reason));
-on("gone", () => gone(true));
+on("gone", () => gone("shell.gone"));
+on("locked", () => gone("shell.locked"));
 on("back", () => {
-  gone(false);
+  gone(null);
   notice(t("shell.back"));
 });
 connect();
@@ -37,10 +38,10 @@ function asked() {
   return STEPS.includes(step) ? step : step === "content" && current ? current : STEPS[0];
 }
 
-function gone(is) {
+function gone(why) {
   const banner = document.getElementById("gone");
-  banner.hidden = !is;
-  fill(banner, is ? t("shell.gone") : "");
+  banner.hidden = !why;
+  if (banner.textContent !== (why ? t(why) : "")) fill(banner, why ? t(why) : ""); // an alert is read out at every change
 }
 
 async function turnTo(step) {

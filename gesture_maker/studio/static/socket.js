@@ -23,6 +23,7 @@ export class FrameSocket {
         return;
       }
       const taken = this.sent.get(answer.n);
+      for (const n of answer.refused ?? []) this.sent.delete(n); // or they would count as under way for ever
       for (const n of [...this.sent.keys()]) if (n === answer.n || (n < answer.n && !this.sent.get(n)?.keep)) this.sent.delete(n);
       onanswer(answer, taken ? performance.now() - taken.at : null);
     };
