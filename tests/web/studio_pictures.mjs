@@ -34,7 +34,7 @@ await withStudio(plan.address, options, async (page) => {
   }
   await stopCamera(page);
   await train(page, async () => {
-    const far = (job) => job.stages.includes("training") && job.epochs.length > 0.6 * job.of_epochs;
+    const far = (job) => job.stages.at(-1) === "training" && job.done > 0.6 * job.total;
     await askUntil(page, "/api/train/job", ({ job }) => job.state !== "running" || far(job));
     await picture("train");
   });
