@@ -4,7 +4,7 @@
     ./scripts/setup && .venv/bin/python scripts/draw_studio.py [--out FILE] [--scheme dark] [--keep FOLDER]
 
 Nothing in it is made up: the real studio, used in Chromium (`apt install chromium nodejs npm`), whose camera shows films of drawn people,
-and a real training. Takes about two minutes of two cores.
+and a real training. Takes some minutes.
 """
 
 from __future__ import annotations

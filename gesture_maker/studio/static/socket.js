@@ -47,7 +47,12 @@ export class FrameSocket {
     const length = new DataView(new ArrayBuffer(4));
     length.setUint32(0, head.length, true);
     // One after the other: blobs are read asynchronously, and the numbers have to arrive in order.
-    this.socket.send(await new Blob([length, head, blob]).arrayBuffer());
+    const message = await new Blob([length, head, blob]).arrayBuffer();
+    if (this.socket.readyState !== WebSocket.OPEN) {
+      this.sent.delete(n); // it was closed meanwhile
+      return null;
+    }
+    this.socket.send(message);
     return n;
   }
 
