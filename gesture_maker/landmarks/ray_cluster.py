@@ -177,7 +177,9 @@ def _connect(ray: Any, address: str) -> None:
         try:
             try:
                 ray.init(address=address, **_QUIET)
-            except ConnectionAbortedError:  # the cluster's own process for this client died as it began: seen on a busy head
+            except (
+                ConnectionAbortedError
+            ):  # the cluster's own process for this client died as it began: seen on a busy head
                 ray.shutdown()
                 ray.init(address=address, **_QUIET)
         except BaseException as error:

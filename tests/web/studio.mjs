@@ -3,6 +3,9 @@
 import { chromium } from "playwright-core";
 import { FLAGS, findChromium } from "./browser.mjs";
 
+// The page needs no WebGL, and on a machine without a graphics card a software one takes a whole core to show a camera.
+const PLAIN = [...FLAGS.filter((flag) => !flag.includes("swiftshader")), "--disable-gpu"];
+
 /**
  * Open the studio at the address that it printed, give its page to `work`, and return what that returns, with what the page said.
  *
@@ -16,7 +19,7 @@ export async function withStudio(address, options, work) {
   const executablePath = findChromium();
   if (!executablePath) throw new Error("No Chromium is on the path. Name one by CHROMIUM.");
   const camera = film ? ["--use-fake-device-for-media-stream", `--use-file-for-fake-video-capture=${film}`] : [];
-  const browser = await chromium.launch({ executablePath, args: [...FLAGS, ...camera] });
+  const browser = await chromium.launch({ executablePath, args: [...PLAIN, ...camera] });
   try {
     const context = await browser.newContext({
       viewport: { width, height },
