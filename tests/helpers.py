@@ -97,3 +97,19 @@ def one_sentence_error(done: subprocess.CompletedProcess[str]) -> str:
     assert len(lines) == 1, done.stderr
     assert lines[0].startswith("Error: "), done.stderr
     return lines[0].removeprefix("Error: ")
+
+
+DYING = """
+import os, sys
+from pathlib import Path
+left = int(sys.argv[2])
+def dying(original):
+    def call(*args, **kwargs):
+        global left
+        if left == 0:
+            os._exit(9)
+        left -= 1
+        return original(*args, **kwargs)
+    return call
+"""
+"""The beginning of a program that is killed: what it wraps in `dying` may be called as often as its second argument says."""

@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from helpers import contents, one_sentence_error, run_cli, tree, write
+from helpers import DYING, contents, one_sentence_error, run_cli, tree, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -107,19 +107,8 @@ def interrupt_at(patch: pytest.MonkeyPatch, step: int) -> None:
     patch.setattr(Path, "rmdir", wrap(Path.rmdir))
 
 
-KILLED = """
-import os, sys
-from pathlib import Path
+KILLED = f"""{DYING}
 from gesture_maker.dataset.renaming import rename
-left = int(sys.argv[2])
-def dying(original):
-    def call(*args, **kwargs):
-        global left
-        if left == 0:
-            os._exit(9)
-        left -= 1
-        return original(*args, **kwargs)
-    return call
 Path.rename = dying(Path.rename)
 os.replace = dying(os.replace)
 Path.unlink = dying(Path.unlink)

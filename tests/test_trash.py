@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from helpers import check_manifest, contents, environment, photo, tree, write
+from helpers import DYING, check_manifest, contents, environment, photo, tree, write
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -122,19 +122,8 @@ TestDeleting = Deleting.TestCase
 TestDeleting.settings = settings(max_examples=25, stateful_step_count=12, deadline=None)
 
 
-KILLED = """
-import os, sys
-from pathlib import Path
+KILLED = f"""{DYING}
 from gesture_maker.dataset import trash
-left = int(sys.argv[2])
-def dying(original):
-    def call(*args, **kwargs):
-        global left
-        if left == 0:
-            os._exit(9)
-        left -= 1
-        return original(*args, **kwargs)
-    return call
 root = Path(sys.argv[1])
 for name in ("rename", "replace", "link", "unlink", "mkdir", "rmdir"):
     setattr(os, name, dying(getattr(os, name)))

@@ -40,7 +40,7 @@ LAST_SECONDS = 10
 MAX_SEATS = 8
 """Cameras at once: each has a recognizer (30 to 60 MB) and a thread, and on two cores two keep up."""
 
-TRY_LATER, TOO_LARGE, BAD_MESSAGE = 1013, 1009, 1007
+TRY_LATER, BAD_MESSAGE = 1013, 1007
 
 
 @dataclass(frozen=True)

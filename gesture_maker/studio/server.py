@@ -17,7 +17,6 @@ PORT = 8765
 
 PING_SECONDS = 10.0  # a page that does not answer in as many more is gone
 GRACE_SECONDS = 5  # for requests under way when the studio ends
-MAX_MESSAGE = 16 << 20
 
 
 def run_studio(
@@ -40,6 +39,7 @@ def run_studio(
         import uvicorn
 
         from gesture_maker.studio.app import make_app
+        from gesture_maker.studio.frames import MAX_MESSAGE
         from gesture_maker.studio.serving import PatientServer, Requests, Sockets, leave_threads_behind
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("fastapi", "starlette", "uvicorn", "websockets", "h11"):

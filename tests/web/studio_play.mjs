@@ -12,7 +12,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { withStudio } from "./studio.mjs";
-import { fakeCamera, shown, startCamera, stopCamera } from "./studio_steps.mjs";
+import { fakeCamera, placesOf, shown, startCamera, stopCamera } from "./studio_steps.mjs";
 
 const PATIENCE = 120_000; // milliseconds: the film is shown over and over, and takes a tenth of it, slowed down a half
 
@@ -68,21 +68,6 @@ const told = await withStudio(plan.address, options, async (page) => {
 });
 console.log(JSON.stringify({ ...told.answer, said: told.said, errors: told.errors, refused: told.refused }));
 process.exit(0); // stdin is open
-
-/** Where the middles of the targets are in the camera's picture, by the page's own way from one to the other. */
-function placesOf(page) {
-  return page.evaluate(async () => {
-    const { toPicture } = await import("/static/play_pointer.js");
-    const panel = document.querySelector(".play .shop").getBoundingClientRect();
-    const seen = { top: Math.max(0, panel.top), bottom: Math.min(innerHeight, panel.bottom) };
-    const place = (element) => {
-      const { left, right, top, bottom } = element.getBoundingClientRect();
-      return toPicture([((left + right) / 2 - panel.left) / panel.width, ((top + bottom) / 2 - seen.top) / (seen.bottom - seen.top)]);
-    };
-    const targets = [...document.querySelectorAll(".play .shop [data-target]")].map((one) => [one.dataset.target, place(one)]);
-    return Object.fromEntries([...targets, ["basket", place(document.querySelector(".play .basket"))]]);
-  });
-}
 
 /** How many pictures per second this machine answers at the moment. */
 function answersPerSecond(page, wanted = 12) {
