@@ -11,7 +11,8 @@ machine's cores. Measured in turns, for the page Try and for the preview of Coll
 - bare: a loop that decodes the same JPEGs and asks GestureRecognizer, without page, network and server, in a process of its
   own, while nothing else runs: ms per frame. The ratio is how many times as long the delay is.
 
-A turn in which other programs took more than a twentieth of a core is measured again, up to `--patience` times.
+A turn in whose bare loop other programs took more than a twentieth of a core is measured again, up to `--patience` times. (While
+Chromium runs nobody can tell: it takes half a core in processes that it does not wait for, and so are nobody's in the end.)
 
 With --memory: streams Try for so many minutes, and prints the server's resident memory half a minute after the beginning and
 at the end. Exits 1 when it has grown by more than a tenth.
@@ -77,16 +78,13 @@ def delays(folder: Path, address: str, server: int, bundle: Path, film: Path, as
     turn, browser = 0, ""
     while len(alone) < asked.times:
         turn += 1
-        busy = 0.0
         told = {}
         for step in STEPS:
-            before, began = used(server), time.perf_counter()
             told[step] = streamed(address, film, step, asked.seconds)
-            busy = max(busy, (used(server) - before) / (time.perf_counter() - began))
             browser = told[step].pop("browser")
         before, began = used(server), time.perf_counter()
         bare = json.loads(ours(folder, "bare_loop", str(bundle), str(film)))
-        busy = max(busy, (used(server) - before) / (time.perf_counter() - began))
+        busy = (used(server) - before) / (time.perf_counter() - began)
         counts = busy <= DISTURBED or turn - len(alone) > asked.patience
         if counts:
             alone.append(bare)

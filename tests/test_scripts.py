@@ -406,7 +406,8 @@ def test_the_checks_all_run_and_any_failure_counts(checkout: Checkout) -> None:
         done = subprocess.run(command, env=checkout.environment, capture_output=True, text=True, check=False)
         return done.returncode, [line for line in done.stdout.splitlines() if line.startswith("ran ")]
 
-    everything = ["ran ruff format --check .", "ran ruff check .", "ran mypy ", "ran python -m pytest -k a b"]
+    everything = ["ran ruff format --check .", "ran ruff check .", "ran mypy "]
+    everything.append("ran python -m pytest -n auto --maxprocesses 4 --dist loadfile -k a b")
     assert statuses() == (0, everything)
     for name in ("ruff", "mypy", "python"):
         status, ran = statuses(**{name: 1})

@@ -169,7 +169,7 @@ function recording() {
     await page.keyboard.press("Enter");
     await card(page, "sieg ✌").locator("[data-act=rename]").waitFor();
     seen.renamed = await classOf(page, "sieg ✌");
-    seen.focus = await page.evaluate(() => document.activeElement.dataset.act);
+    await until(page, () => document.activeElement.dataset.act === "rename");
     await card(page, "other").locator("[data-act=delete]").press("Enter");
     await card(page, "other").waitFor({ state: "detached" });
     const last = await dataset(page);
