@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,15 +69,19 @@ class InWindow:
         return len(list(self.dataset.glob(f"{label}/*.jpg")))
 
     def wait_for(self, count: int, label: str = "*") -> None:
-        wait_until(lambda: self.process.poll() is not None or self.count(label) >= count, f"{count} photos")
+        self.wait_until(lambda: self.count(label) >= count, f"{count} photos")
+
+    def wait_until(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait until the condition holds, and no longer than the command runs."""
+        wait_until(lambda: self.process.poll() is not None or condition(), what)
         assert self.process.poll() is None, self.process.communicate()
 
     def hold_until(self, count: int, label: str = "*") -> None:
         self.screen.hold("space")
         self.wait_for(count, label)
-        wait_until(self.shows_recording, "the red frame")
+        self.wait_until(self.shows_recording, "the red frame")
         self.screen.release("space")
-        wait_until(lambda: not self.shows_recording(), "the end of the recording")
+        self.wait_until(lambda: not self.shows_recording(), "the end of the recording")
 
     def shows_recording(self) -> bool:
         """Tell whether there is the red frame on the screen that says so."""
