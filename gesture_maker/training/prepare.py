@@ -6,6 +6,7 @@ is here, and the others are read when they are trained on.
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -278,7 +279,7 @@ def _check_hands(totals: Counter[str], hands: Counter[str], data: Source, backgr
     for label, total in totals.items():
         if total and not hands[label] and not (background and label == NONE):
             see = (
-                f"see them with `gesture-maker check {data.root}` and take others"
+                f"see them with `gesture-maker check {shlex.quote(str(data.root))}` and take others"
                 if data.root.is_dir()
                 else "take others"
             )
