@@ -61,7 +61,8 @@ function recording() {
     const seen = {};
     const field = page.locator(".collect .add input");
     const problem = page.locator(".collect .add [role=alert]");
-    seen.intro = await page.locator(".collect .intro").isVisible();
+    await page.locator(".collect .intro").waitFor(); // once the dataset is known
+    seen.intro = await page.locator(".collect .intro").textContent();
     seen.names = [];
     for (const name of ["  ", "left/right", ".hidden", "NONE"]) {
       await field.fill(name);
