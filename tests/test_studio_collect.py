@@ -154,7 +154,8 @@ def test_photos_are_kept_as_they_are_in_groups_and_a_training_finds_all_hands(tm
             (1, 0, 1),
             (3, 2, 1),
         ]
-        check_manifest(root)  # it was written when the page went
+        wait_until(lambda: len(read_manifest(root)) == 4, "the manifest, which is written when the page goes")
+        check_manifest(root)
         rows = read_manifest(root).values()
         assert len({row.group for row in rows if row.label == "four"}) == 1
         assert len({row.group for row in rows}) == 2
