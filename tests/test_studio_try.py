@@ -25,11 +25,11 @@ from gesture_maker.errors import BundleError
 from gesture_maker.images import Pixels, read_image
 from gesture_maker.landmarks.hands import Hand, embedder_inputs
 from gesture_maker.recognition.answers import Recognition
+from gesture_maker.recognition.class_scores import ClassScores
 from gesture_maker.recognition.frames import Frame, open_film
 from gesture_maker.recognition.recognizer import Recognizer
 from gesture_maker.recognition.recorder import Recorder
 from gesture_maker.recognition.tracking import FilmRecognizer
-from gesture_maker.studio.class_scores import ClassScores
 from gesture_maker.synthetic.film import draw_film
 
 CLOSE = 1e-5  # what is told is rounded to five figures

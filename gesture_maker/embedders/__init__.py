@@ -9,6 +9,7 @@ from gesture_maker.errors import ConfigError
 from gesture_maker.files import sha256_of
 
 EMBEDDERS = ("builtin", "mediapipe")
+"""Those that `train` offers. There is "normalized" too, for other classifiers than Model Maker's head."""
 
 
 @dataclass(frozen=True)
@@ -29,14 +30,18 @@ class EmbedderFiles:
 
 
 def embedder_files(name: str, assets: Path | None = None) -> EmbedderFiles:
-    """Return the files of the embedder `name`; Google's are looked for in `assets` first.
+    """Return the files of the embedder `name`, one of `EMBEDDERS` or "normalized"; Google's are looked for in `assets` first.
 
-    Raises ConfigError for a name that is not in `EMBEDDERS`, AssetError when Google's files cannot be had.
+    Raises ConfigError for another name, AssetError when Google's files cannot be had.
     """
     if name == "builtin":
         from gesture_maker.embedders import builtin
 
         return EmbedderFiles(name, builtin.tflite_bytes(), builtin.silent_canned_classifier_bytes())
+    if name == "normalized":
+        from gesture_maker.embedders import builtin, normalized
+
+        return EmbedderFiles(name, normalized.tflite_bytes(), builtin.silent_canned_classifier_bytes())
     if name == "mediapipe":
         from gesture_maker.assets import asset_bytes
 

@@ -22,6 +22,9 @@ CONNECTIONS: tuple[tuple[int, int], ...] = (
 )  # fmt: skip
 """The lines that make a skeleton of the points."""
 
+ROW_SIZE = 2 * 3 * POINTS + 1
+"""Numbers in a row that holds one hand, see `EmbedderInputs.rows`."""
+
 
 @dataclass(frozen=True, eq=False)
 class Hand:
@@ -85,6 +88,24 @@ class EmbedderInputs:
             np.concatenate([one.handedness for one in every]),
             np.concatenate([one.world_hand for one in every]),
         )
+
+    def rows(self) -> Floats:
+        """Return the hands as float32 [N, 127], which is what scikit-learn's estimators take.
+
+        The 63 numbers of `hand` (x, y, z of each point in turn), `handedness`, and the 63 numbers of `world_hand`.
+        """
+        count = len(self)
+        parts = (self.hand.reshape(count, -1), self.handedness, self.world_hand.reshape(count, -1))
+        return np.concatenate(parts, axis=1, dtype=np.float32)
+
+    @classmethod
+    def from_rows(cls, rows: npt.ArrayLike) -> EmbedderInputs:
+        """Return the hands of `rows`. Raises ValueError for another shape than [N, 127]."""
+        rows = np.asarray(rows, np.float32)
+        if rows.ndim != 2 or rows.shape[1] != ROW_SIZE:
+            raise ValueError(f"hands as rows have the shape (N, {ROW_SIZE}), not {rows.shape}")
+        hand, handedness, world = np.split(rows, [3 * POINTS, 3 * POINTS + 1], axis=1)
+        return cls(hand.reshape(-1, POINTS, 3), handedness, world.reshape(-1, POINTS, 3))
 
     def replaced(self, indices: list[int], others: EmbedderInputs) -> EmbedderInputs:
         """Return these hands with `others` in the places `indices`."""

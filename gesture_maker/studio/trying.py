@@ -13,7 +13,7 @@ from typing import Any
 
 from gesture_maker.images import Pixels, read_image
 from gesture_maker.recognition.answers import Recognition
-from gesture_maker.studio.class_scores import ClassScores
+from gesture_maker.recognition.class_scores import ClassScores
 from gesture_maker.studio.frames import Answerer, PageFrame
 from gesture_maker.studio.runs import runs_of
 from gesture_maker.studio.state import Studio

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,15 +16,36 @@ from gesture_maker.landmarks.hands import EmbedderInputs
 from gesture_maker.training.enrich import Embed, enriched
 from gesture_maker.training.keeper import EpochReport
 from gesture_maker.training.model_maker import LabelledEmbeddings, TrainedHead, train_head
-from gesture_maker.training.recipe import HParams, ModelOptions
+from gesture_maker.training.recipe import HParams, ModelOptions, Recipe
 from gesture_maker.training.run import Run
 from gesture_maker.training.spool import Spool
 
 Result = TypeVar("Result")
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What of a run decides how its heads are trained, for heads that are of no run (`classifiers/`).
+
+    `labels`: in the order of the head's outputs, `none` among them; `description`: `settings`, which are `Recipe.as_dict()`, and
+    `seed`.
+    """
+
+    labels: list[str]
+    description: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, recipe: Recipe, labels: Sequence[str], seed: int) -> Plan:
+        """Return the plan of a recipe."""
+        return cls(list(labels), {"settings": recipe.as_dict(), "seed": seed})
+
+
 def hands_to_train_on(
-    run: Run, embed: Embed, hands: EmbedderInputs, mirrored: EmbedderInputs | None, classes: npt.NDArray[np.int64]
+    run: Run | Plan,
+    embed: Embed,
+    hands: EmbedderInputs,
+    mirrored: EmbedderInputs | None,
+    classes: npt.NDArray[np.int64],
 ) -> LabelledEmbeddings:
     """Return the embeddings of some hands of a run with the variants and the background that its recipe adds to them.
 
@@ -46,7 +67,7 @@ def hands_to_train_on(
 
 
 def fit_head(
-    run: Run,
+    run: Run | Plan,
     train: LabelledEmbeddings | Spool,
     validation: LabelledEmbeddings | None,
     folder: Path,
@@ -70,14 +91,14 @@ def fit_head(
     )
 
 
-def hparams_of(run: Run) -> HParams:
+def hparams_of(run: Run | Plan) -> HParams:
     """Return Model Maker's HParams of a run."""
     values: Mapping[str, Any] = run.description["settings"]["hparams"]
     weights = values["class_weights"]  # JSON has string keys only
     return HParams(**{**values, "class_weights": {int(k): v for k, v in weights.items()} if weights else None})
 
 
-def model_options_of(run: Run) -> ModelOptions:
+def model_options_of(run: Run | Plan) -> ModelOptions:
     """Return Model Maker's ModelOptions of a run."""
     options = run.description["settings"]["model_options"]
     return ModelOptions(dropout_rate=options["dropout_rate"], layer_widths=tuple(options["layer_widths"]))
