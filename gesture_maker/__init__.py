@@ -23,6 +23,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from gesture_maker.bundle.export import export
+    from gesture_maker.classifiers.comparing import compare
+    from gesture_maker.classifiers.tuning import resume_tuning, tune
     from gesture_maker.dataset.collecting import collect
     from gesture_maker.dataset.renaming import rename
     from gesture_maker.errors import GestureMakerError
@@ -36,6 +38,7 @@ _HOMES = {
     "Recognizer": "gesture_maker.recognition.recognizer",
     "check": "gesture_maker.steps",
     "collect": "gesture_maker.dataset.collecting",
+    "compare": "gesture_maker.classifiers.comparing",
     "diagnose": "gesture_maker.steps",
     "evaluate": "gesture_maker.evaluation.evaluate",
     "export": "gesture_maker.bundle.export",
@@ -43,7 +46,9 @@ _HOMES = {
     "live": "gesture_maker.recognition.live",
     "rename": "gesture_maker.dataset.renaming",
     "resume": "gesture_maker.steps",
+    "resume_tuning": "gesture_maker.classifiers.tuning",
     "train": "gesture_maker.steps",
+    "tune": "gesture_maker.classifiers.tuning",
 }
 
 __all__ = [
@@ -51,6 +56,7 @@ __all__ = [
     "Recognizer",
     "check",
     "collect",
+    "compare",
     "diagnose",
     "evaluate",
     "export",
@@ -58,7 +64,9 @@ __all__ = [
     "live",
     "rename",
     "resume",
+    "resume_tuning",
     "train",
+    "tune",
 ]
 
 

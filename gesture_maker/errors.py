@@ -49,6 +49,10 @@ class BundleError(GestureMakerError):
     """A `.task` file that is not one, is cut short, or lacks a part."""
 
 
+class TrackingError(GestureMakerError):
+    """MLflow is not installed, its store cannot be reached, or does not have what was asked for."""
+
+
 def sentence_of(error: GestureMakerError | OSError) -> str:
     """Return what to tell the user: of the system's own errors (a full or read-only disk, no permission) in its words."""
     if not isinstance(error, OSError):

@@ -52,7 +52,11 @@ from gesture_maker.training import session
 from gesture_maker.training.crossvalidate import known_group, own_hands
 from gesture_maker.training.run import Run, load_finished_run
 from gesture_maker.training.session import EpochProgress, StageProgress
+from gesture_maker.training.sources import open_source
 from gesture_maker.training.stream import STREAM_FROM
+from gesture_maker.training.table_source import is_table
+
+SHEET = "contact_sheet.png"
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +81,7 @@ def check(
     dataset: str | Path,
     *,
     out: Path | None = None,
+    plots: bool = False,
     group_by: str | None = None,
     min_detection_confidence: float = MIN_DETECTION_CONFIDENCE,
     workers: int | None = None,
@@ -84,11 +89,17 @@ def check(
 ) -> Check:
     """Look at every photo of a dataset and return what is usable, what is not and why, with a contact sheet (PNG).
 
-    `out`: the contact sheet's file; by default `contact_sheet.png` beside the dataset's landmarks. `workers`: how many look at
-    once, by default one a core. Raises DatasetError only
-    when there is no dataset to look at; whatever is wrong inside is among the findings.
+    `out`: the contact sheet's file, or a folder for it; by default `contact_sheet.png` beside the dataset's landmarks. `plots`:
+    draw the balance of the classes, their hands, and what normalizing does to them as well, beside the contact sheet. `workers`:
+    how many look at once, by default one a core. A table of landmarks (`.parquet`, or `.csv` in HaGRID's layout) has no photos:
+    there are these pictures only, and `out` is their folder. Raises DatasetError only when there is no dataset to look at;
+    whatever is wrong inside is among the findings.
     """
     root = find_dataset(dataset)
+    if is_table(root):
+        from gesture_maker.classifiers.table_check import check_table
+
+        return check_table(root, out, group_by, min_detection_confidence, progress)
     data = load_dataset(root, group_by)
     table = LandmarkTable.open(table_path(root))
     photos = [image.path for image in data.images]
@@ -101,6 +112,8 @@ def check(
     ]
     classes, findings = find_problems(data, facts)
     unused = [(image.path, fact.reason) for image, fact in zip(data.images, facts, strict=True) if not fact.usable]
+    if out is not None and out.is_dir():
+        out = out / SHEET
     sheet = (out or _sheet_path(root, table.path)) if data.images else None
     if sheet is not None:
         examples: dict[str, list[Example]] = {label: [] for label in data.labels}
@@ -108,7 +121,17 @@ def check(
             examples[image.label].append(Example(image.path, hand))
         notes = {line.label: f"{line.usable} of {line.photos} photos show a usable hand" for line in classes}
         save_contact_sheet({label: _spread(photos) for label, photos in examples.items()}, notes, sheet)
-    return Check(root, classes, findings, (*unused, *data.ignored), sheet)
+    pictures = _data_plots(root, sheet, group_by, min_detection_confidence) if plots and sheet else ()
+    return Check(root, classes, findings, (*unused, *data.ignored), sheet, pictures)
+
+
+def _data_plots(root: Path, sheet: Path, group_by: str | None, min_detection_confidence: float) -> tuple[Path, ...]:
+    from gesture_maker.classifiers.data import hands_in
+    from gesture_maker.classifiers.data_plots import CHECK_PREFIX, save_data_plots
+
+    hands = hands_in(open_source(root, group_by, min_detection_confidence), root)
+    before, named_so, _ = sheet.name.rpartition(SHEET)  # in the user's cache, something that tells the dataset
+    return save_data_plots(hands, sheet.parent, f"{before if named_so else ''}{CHECK_PREFIX}")
 
 
 def find_landmarks(
@@ -332,7 +355,7 @@ def _estimated(done: session.Session) -> Estimate | None:
 def _sheet_path(root: Path, table: Path) -> Path:
     # In the user's cache the tables of many datasets lie side by side.
     beside_photos = table.parent == root.resolve()
-    return root / "contact_sheet.png" if beside_photos else table.with_name(f"{table.stem}_contact_sheet.png")
+    return root / SHEET if beside_photos else table.with_name(f"{table.stem}_{SHEET}")
 
 
 def _spread(photos: list[Example]) -> list[Example]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 from conftest import QUICK, Cli
 from hands import bad_photos, drawn, drawn_dataset, save_photo
 from helpers import one_sentence_error, photo, run_cli, tree, write
+from pictures import check_picture
 from PIL import Image
 
 import gesture_maker
@@ -19,7 +23,9 @@ from gesture_maker.dataset.splitting import FEW
 from gesture_maker.embedders.builtin import embed
 from gesture_maker.errors import DatasetError, RunError
 from gesture_maker.landmarks.drawing import TILE, Example, draw_hand, save_contact_sheet
-from gesture_maker.landmarks.hands import Hand
+from gesture_maker.landmarks.hands import Hand, HandOrNot, NoHand
+from gesture_maker.landmarks.looking import Look
+from gesture_maker.landmarks.rows import Row, to_arrow
 from gesture_maker.steps import check
 from gesture_maker.training.background import background_hands
 from gesture_maker.training.enrich import enriched
@@ -338,3 +344,191 @@ def test_a_hand_anywhere_can_be_put_on_the_sheet(tmp_path: Path, place: tuple[fl
     path = save_photo(tmp_path / "a.png", pixels)
     save_contact_sheet({"a": [Example(path, Hand(moved, hand.world, 1, 320, 320))]}, {}, tmp_path / "s.png")
     assert (tmp_path / "s.png").stat().st_size > 1000
+
+
+# Tables of landmarks
+
+PICTURES = ("classes.png", "skeletons.png", "normalized.png")
+KEY = Look().key()
+
+
+def table_row(label: str, number: int, answer: HandOrNot | None = None, **values: str) -> Row:
+    """Return a row of a drawn hand, another for each number."""
+    name = label if label in ("four", "fist") else "four"
+    hand = drawn(name, number % 7, number // 7, 64)[1]
+    return replace(
+        Row(f"{label}{number:060d}"[-64:], KEY, answer or hand, f"{label}/{number}.jpg", label, None), **values
+    )
+
+
+def table_at(path: Path, rows: list[Row]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pyarrow.parquet.write_table(to_arrow(rows), path)
+    return path
+
+
+@pytest.fixture
+def messy_table(tmp_path: Path) -> Path:
+    """Three classes, groups of two of them, rows without a hand, and rows that are there twice."""
+    rows = [
+        *(table_row("none", number) for number in range(12)),
+        *(table_row("four", number, group=f"p{number % 3}") for number in range(11)),
+        *(table_row("fist", number, group=f"p{number}") for number in range(4)),
+        *(table_row("fist", number, NoHand("no hand found")) for number in range(20, 23)),
+        table_row("four", 24, NoHand("the file is empty")),
+        replace(table_row("four", 3), file="four/again.jpg"),
+        replace(table_row("none", 5), label="fist", file="fist/none.jpg"),
+        # Two boxes in one photo are two hands; a look in the mirror is no row of its own.
+        replace(table_row("none", 30), sha256="f" * 64, detection=f"{KEY}@1"),
+        replace(table_row("four", 31), sha256="f" * 64, detection=f"{KEY}@2"),
+        replace(table_row("four", 4), detection=f"{KEY}-mirrored"),
+    ]
+    return table_at(tmp_path / "data/hands.parquet", rows)
+
+
+def test_a_table_is_told_as_its_photos_would_be(messy_table: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    result = check(messy_table, progress=lambda done, total: calls.append((done, total)))
+    found = {line.label: (line.photos, line.usable, line.groups) for line in result.classes}
+    assert found == {"none": (13, 13, 0), "fist": (8, 5, 4), "four": (14, 13, 3)}
+    assert [(level, sentence) for level, sentence in ((one.level, one.sentence) for one in result.findings)] == [
+        ("warning", 'The class "fist" has only 5 usable hands: 10 or more are better.'),
+        ("warning", 'The same row is in "fist" and "none": remove the wrong one (none/5.jpg, fist/none.jpg).'),
+        ("warning", "1 row repeats another of the same class, such as four/again.jpg: remove it."),
+        ("warning", "3 rows cannot be used: no hand found."),
+        ("warning", "1 row cannot be used: the file is empty."),
+    ]
+    unused = dict(result.unused)
+    assert sorted(set(unused.values())) == ["no hand found", "the file is empty"]
+    assert messy_table.parent / "fist/20.jpg" in unused
+    assert result.contact_sheet is None
+    assert result.pictures == tuple(messy_table.with_name(f"hands_{name}") for name in PICTURES)
+    for path in result.pictures:
+        check_picture(path)
+    assert calls
+    assert calls[-1][0] == calls[-1][1]
+
+
+@pytest.mark.parametrize("rows", ["one class", "no hand", "only none", "one hand"])
+def test_poor_tables_are_told_and_not_refused(rows: str, tmp_path: Path, cli: Cli) -> None:
+    tables = {
+        "one class": [table_row("fist", number) for number in range(12)],
+        "no hand": [table_row("fist", number, NoHand("no hand found")) for number in range(3)],
+        "only none": [table_row("none", number) for number in range(12)],
+        "one hand": [table_row("fist", 0), *(table_row("none", number) for number in range(12))],
+    }
+    sentences = {
+        "one class": 'Warning: The class "none" is empty',
+        "no hand": 'Error: The class "fist" has 0 usable hands of 3 rows: training needs at least 1, add rows.',
+        "only none": "Error: There is no gesture besides none: add rows for each gesture.",
+        "one hand": 'Warning: The class "fist" has only 1 usable hand',
+    }
+    table_at(tmp_path / "t.parquet", tables[rows])
+    done = cli("check", "t.parquet", cwd=tmp_path)
+    assert sentences[rows] in done.stdout
+    assert done.returncode == (1 if "Error:" in sentences[rows] else 0)
+    written = sorted(path.name for path in tmp_path.iterdir())
+    assert written == sorted(["t.parquet", *(f"t_{name}" for name in PICTURES[: 1 if rows == "no hand" else 3])])
+
+
+def test_the_command_shows_rows_and_groups_and_where_the_pictures_are(messy_table: Path, cli: Cli) -> None:
+    done = cli("check", messy_table, "--out", "made/here", "--list-all", cwd=messy_table.parent)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"class\s+┃\s+rows\s+┃\s+usable\s+┃\s+groups", done.stdout)
+    assert re.search(r"four\s+│\s+14\s+│\s+13\s+│\s+3", done.stdout)
+    for name in PICTURES:
+        assert f"Picture: made/here/{name}" in done.stdout
+    assert "Contact sheet" not in done.stdout
+    assert f"{messy_table.parent}/fist/22.jpg" in done.stdout
+    assert sorted(tree(messy_table.parent)) == sorted(["hands.parquet", *(f"made/here/{name}" for name in PICTURES)])
+
+
+def test_group_by_is_applied_to_the_names_in_a_table(tmp_path: Path, cli: Cli) -> None:
+    names = [("none", "a"), ("none", "b"), ("fist", "a"), ("fist", "a")]
+    rows = [table_row(label, n, file=f"{label}/{who}_{n}.jpg") for n, (label, who) in enumerate(names)]
+    table_at(tmp_path / "t.parquet", rows)
+    done = cli("check", "t.parquet", "--group-by", r"^\w_", cwd=tmp_path)
+    assert re.search(r"none\s+│\s+2\s+│\s+2\s+│\s+2", done.stdout)
+    assert re.search(r"fist\s+│\s+2\s+│\s+2\s+│\s+1", done.stdout)
+
+
+def test_the_pictures_of_a_table_in_a_read_only_folder_are_in_the_cache(
+    messy_table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    messy_table.parent.chmod(0o555)
+    try:
+        before = tree(messy_table.parent)
+        pictures = check(messy_table).pictures
+        assert tree(messy_table.parent) == before
+    finally:
+        messy_table.parent.chmod(0o755)
+    assert len(pictures) == 3
+    assert all(path.is_relative_to(tmp_path / "cache") and path.is_file() for path in pictures)
+
+
+def test_a_sample_of_a_large_table_is_drawn_and_all_of_it_counted(
+    messy_table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = check(messy_table)
+    monkeypatch.setattr("gesture_maker.classifiers.data.MOST_HANDS", 12)
+    monkeypatch.setattr("gesture_maker.classifiers.table_check.MOST_HANDS", 12)
+    before = [path.read_bytes() for path in usual.pictures]
+    result = check(messy_table)
+    assert result.classes == usual.classes
+    assert result.findings == usual.findings
+    after = [path.read_bytes() for path in result.pictures]
+    assert after[0] == before[0]  # the classes
+    assert after[1] != before[1]
+
+
+@pytest.mark.parametrize(
+    ("content", "out", "message"),
+    [
+        (None, "folder.png", "folder.png is no folder"),
+        (None, "hands.parquet", "hands.parquet is no folder"),
+        (b"words", None, "hands.parquet is no table of landmarks"),
+    ],
+)
+def test_bad_input_check_of_a_table(
+    content: bytes | None, out: str | None, message: str, messy_table: Path, cli: Cli
+) -> None:
+    if content is not None:
+        messy_table.write_bytes(content)
+    before = tree(messy_table.parent)
+    options = ["--out", out] if out else []
+    assert message in one_sentence_error(cli("check", "hands.parquet", *options, cwd=messy_table.parent))
+    assert tree(messy_table.parent) == before
+
+
+def test_bad_input_check_of_a_csv(tmp_path: Path, cli: Cli) -> None:
+    write(tmp_path / "hands.csv", "x1,y1\n1,2\n")
+    assert "hands.csv lacks the columns z1" in one_sentence_error(cli("check", "hands.csv", cwd=tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["hands.csv"]
+
+
+def test_a_csv_of_landmarks_is_checked(shared: Path, tmp_path: Path, cli: Cli) -> None:
+    lines = (shared / "data/hagrid_style_landmarks.csv").read_text(encoding="utf-8").splitlines()
+    write(tmp_path / "digits.csv", "\n".join([*lines, lines[3]]))
+    done = cli("check", "digits.csv", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1 row repeats another of the same class, such as digits.csv#1194: remove it." in done.stdout
+    assert done.stdout.endswith("Next:  gesture-maker train digits.csv\n")
+    for name in PICTURES:
+        check_picture(tmp_path / f"digits_{name}")
+
+
+def test_a_dataset_gets_the_pictures_when_they_are_asked_for(workspace: Path, tmp_path: Path, cli: Cli) -> None:
+    dataset = workspace / "datasets/small"
+    done = cli("check", "small", "--plots", cwd=workspace)
+    assert (done.returncode, done.stderr) == (0, "")
+    for name in PICTURES:
+        assert f"Picture: datasets/small/check_{name}" in done.stdout
+        check_picture(dataset / f"check_{name}")
+    again = check(dataset, out=tmp_path / "elsewhere/sheet.png", plots=True)
+    assert again.contact_sheet == tmp_path / "elsewhere/sheet.png"
+    assert again.pictures == tuple(tmp_path / f"elsewhere/check_{name}" for name in PICTURES)
+    assert not any(finding.files for finding in again.findings if "passed over" in finding.sentence)  # nor the pictures
+    own = check(dataset / "landmarks.parquet")
+    assert own.pictures == tuple(dataset / f"check_{name}" for name in PICTURES)
+    assert check(dataset).pictures == ()

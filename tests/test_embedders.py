@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gesture_maker.bundle.task import labels_of
-from gesture_maker.embedders import EMBEDDERS, builtin, embedder_files
+from gesture_maker.embedders import EMBEDDERS, builtin, embedder_files, normalized
 from gesture_maker.errors import ConfigError
 from gesture_maker.files import sha256_of
 from gesture_maker.landmarks.hands import EmbedderInputs, normalize
@@ -72,6 +72,10 @@ def shipped() -> Any:
 
 def test_the_shipped_embedder_is_what_the_script_makes(script: dict[str, Any]) -> None:
     assert sha256_of(script["build_embedder"]()) == sha256_of(builtin.tflite_bytes())
+
+
+def test_the_shipped_normalized_landmarks_are_what_the_script_makes(script: dict[str, Any]) -> None:
+    assert sha256_of(script["build_normalized"]()) == sha256_of(normalized.tflite_bytes())
 
 
 def test_the_shipped_silent_classifier_is_what_the_script_makes(script: dict[str, Any]) -> None:

@@ -66,7 +66,8 @@ def check_hand(found: dict[str, Any], one: ShownHand) -> None:
     assert (found["gesture"], found["raw_gesture"]) == (one.gesture, one.raw.gesture)
     assert float(found["score"]) == pytest.approx(one.score, abs=1e-6)
     assert float(found["raw_score"]) == pytest.approx(one.raw.score, abs=1e-6)
-    assert found["classifier"] == ("canned" if one.canned else "custom")
+    answerer = "canned" if one.canned else "custom"
+    assert found["classifier"] == (answerer if one.raw.gesture else "unanswered")
     assert found["handedness"] == ("right" if right >= 0.5 else "left")
     assert float(found["handedness_score"]) == pytest.approx(max(right, 1 - right), abs=1e-6)
 

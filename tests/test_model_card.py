@@ -12,7 +12,7 @@ from conftest import CLASSES, Trained
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gesture_maker.bundle.card import _code, model_card
+from gesture_maker.bundle.card import as_code, model_card
 from gesture_maker.training.run import Run
 
 
@@ -64,7 +64,7 @@ def test_the_snippets_name_the_bundle_and_are_balanced(card: str) -> None:
 
 @given(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=20))
 def test_any_label_is_one_cell_and_one_piece_of_code(label: str) -> None:
-    code = _code(label)
+    code = as_code(label)
     assert not re.search(r"(?<!\\)\|", code)
     assert label.replace("|", r"\|") in code
     assert code.startswith("``") == ("`" in label)

@@ -257,7 +257,7 @@ def test_the_options_are_those_of_the_command_in_its_words() -> None:
     assert {option.name: (option.help, option.group) for option in OPTIONS} == {
         option.name: help_of[option.name] for option in OPTIONS
     }
-    left_out = {"dataset", "test", "group_by", "config", "resume", "export", "assets"}
+    left_out = {"dataset", "test", "group_by", "config", "resume", "export", "track", "assets"}
     assert set(help_of) - {option.name for option in OPTIONS} - {"help"} == left_out
     assert set(SETTINGS) <= {option.name for option in OPTIONS}
     assert CliRunner().invoke(app, ["train", "--help"]).exit_code == 0

@@ -32,12 +32,12 @@ def model_card(
     lines = [
         f"# {run.name}: a MediaPipe gesture recognizer",
         "",
-        f"{_code(file_name)}, SHA-256 `{sha256}`.",
+        f"{as_code(file_name)}, SHA-256 `{sha256}`.",
         "",
         "## Gestures",
         "",
-        ", ".join(_code(label) for label in labels if label != "None") + ". `None` is the answer to a hand that makes "
-        "none of them."
+        ", ".join(as_code(label) for label in labels if label != "None")
+        + ". `None` is the answer to a hand that makes none of them."
         + (
             " Where it is `None`, MediaPipe's canned gestures (`Closed_Fist`, `Open_Palm`, `Pointing_Up`, `Thumb_Down`, "
             "`Thumb_Up`, `Victory`, `ILoveYou`) are asked."
@@ -62,6 +62,14 @@ def model_card(
         f"{about['seed']}; " + ", ".join(f"{k} {v}" for k, v in {**hparams, **options}.items() if v is not None) + ".",
         f"- Data fingerprint `{about['fingerprint']}`.",
         "",
+        *use_lines(file_name),
+    ]
+    return "\n".join(lines)
+
+
+def use_lines(file_name: str) -> list[str]:
+    """Return the end of a model card: how to load the bundle, as lines of Markdown."""
+    return [
         "## Use",
         "",
         'Drop the file into MediaPipe Studio (Gesture Recognizer, "Choose a model file"), or load it:',
@@ -81,7 +89,6 @@ def model_card(
         _ABOUT_REPORTING,
         "",
     ]
-    return "\n".join(lines)
 
 
 _PYTHON = """\
@@ -165,11 +172,11 @@ def _measured(run: Run) -> list[str]:
     ]
     for label, row in measured["per_class"].items():
         numbers = f"{row['precision']:.3f} | {row['recall']:.3f} | {row['f1']:.3f} | {row['support']}"
-        lines.append(f"| {_code(bundle_label(label))} | {numbers} |")
+        lines.append(f"| {as_code(bundle_label(label))} | {numbers} |")
     return lines
 
 
-def _code(text: str) -> str:
+def as_code(text: str) -> str:
     """Return text as Markdown shows it letter by letter, also in a table."""
     fence = "``" if "`" in text else "`"
     space = " " if "`" in text else ""

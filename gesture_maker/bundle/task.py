@@ -274,6 +274,25 @@ def score_threshold_of(tflite: bytes) -> float | None:
     return None
 
 
+def operators_of(tflite: bytes) -> list[str]:
+    """Return the names of the operations that a TFLite file uses, sorted; "CUSTOM:…" of those that are not built in.
+
+    Raises BundleError when it is no TFLite file or is damaged.
+    """
+    check_tflite(tflite, "The model")
+    schema = _schema("schema_py_generated")
+    names = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
+    try:
+        model = schema.Model.GetRootAs(tflite, 0)
+        codes = [model.OperatorCodes(index) for index in range(model.OperatorCodesLength())]
+        found = {
+            f"CUSTOM:{code.CustomCode().decode()}" if code.CustomCode() else names[code.BuiltinCode()] for code in codes
+        }
+    except (struct.error, KeyError, ValueError, TypeError, OverflowError) as error:
+        raise BundleError("The model is damaged: export it again.") from error
+    return sorted(found)
+
+
 def mediapipe_folder() -> Path | None:
     """Return the folder of the installed mediapipe package, without importing it; None when it is not installed."""
     spec = importlib.util.find_spec("mediapipe")

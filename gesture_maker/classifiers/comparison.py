@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,8 @@ class Comparison:
     `lines`: the best of each kind, the winner first; the winner is chosen by cross-validation, never by the test. `confusion`: of the
     winner on the hands held out: rows the true classes, columns the answers, both in the order of `labels`. `settings`: what it
     was asked for (`seed`, `folds`, `features`, `kinds`, `group_by`, `test`, `refit_on_all` …). `hands`: by part (`search`, `test`).
+    `estimate`: the winner's accuracy on the hands held out with its interval, and what to tell the user of it, see
+    `evaluation.estimate.Estimate.as_dict`.
     """
 
     path: Path
@@ -100,6 +102,7 @@ class Comparison:
     versions: Mapping[str, str]
     created: str
     warnings: tuple[str, ...] = ()
+    estimate: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

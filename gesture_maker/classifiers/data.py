@@ -15,9 +15,9 @@ from gesture_maker.dataset.names import NONE
 from gesture_maker.errors import DatasetError
 from gesture_maker.files import sha256_of
 from gesture_maker.landmarks.detector import MIN_DETECTION_CONFIDENCE
-from gesture_maker.landmarks.hands import Floats, Hand, embedder_inputs
+from gesture_maker.landmarks.hands import POINTS, Floats, Hand, embedder_inputs
 from gesture_maker.training.crossvalidate import group_numbers
-from gesture_maker.training.sources import TableSource, open_source
+from gesture_maker.training.sources import FolderSource, TableSource, open_source
 from gesture_maker.training.stream import sampled
 
 MOST_HANDS = 100_000
@@ -36,7 +36,8 @@ class LabelledHands:
 
     `labels`: `none` first, which is there even when it has no hand; `rows`: float32 [N, 127], see `EmbedderInputs.rows`;
     `classes`: int64 [N], indices into `labels`; `groups`: the person or burst, empty where not known; `shas`: of the photos;
-    `files`: their names. `without_hand`: photos that show none, by label; `warnings`: sentences for the user.
+    `files`: their names. `without_hand`: photos that show none, by label; `warnings`: sentences for the user. `pixels`: float32
+    [N, 21, 2], x and y of the landmarks in their photo, None where that is not known; for pictures only.
     """
 
     place: Path
@@ -48,6 +49,7 @@ class LabelledHands:
     files: tuple[str, ...]
     without_hand: dict[str, int]
     warnings: tuple[str, ...] = ()
+    pixels: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -84,6 +86,7 @@ class LabelledHands:
             tuple(self.files[one] for one in numbers),
             self.without_hand,
             self.warnings,
+            None if self.pixels is None else self.pixels[chosen],
         )
 
 
@@ -99,7 +102,18 @@ def load_hands(
     Photos are looked at, and what is found is kept in the dataset's table. They come in the order of their content, which has
     nothing to do with classes or names. Raises DatasetError when there are fewer than two classes with hands.
     """
-    source = open_source(place, group_by, min_detection_confidence)
+    hands = hands_in(open_source(place, group_by, min_detection_confidence), place, progress)
+    found = len(set(hands.classes.tolist()))
+    if found < 2:
+        raise DatasetError(
+            f"{place} has hands of {found} {'class' if found == 1 else 'classes'} only: "
+            "to tell classes apart there have to be two at least."
+        )
+    return hands
+
+
+def hands_in(source: FolderSource | TableSource, place: Path, progress: Progress | None = None) -> LabelledHands:
+    """Return the hands of what lies at `place`, see `load_hands`; there may be none at all."""
     about = source.warnings
     if isinstance(source, TableSource):
         where = None
@@ -114,11 +128,6 @@ def load_hands(
     with_hand.sort(key=lambda one: (one[1].sha256, one[0].label, one[0].file))
     missed = Counter(image.label for image, seen in photos if not isinstance(seen.answer, Hand))
     found = {image.label for image, _ in with_hand}
-    if len(found) < 2:
-        raise DatasetError(
-            f"{place} has hands of {len(found)} {'class' if len(found) == 1 else 'classes'} only: "
-            "to tell classes apart there have to be two at least."
-        )
     labels = (NONE, *(label for label in source.counts if label in found and label != NONE))
     hands = [seen.answer for _, seen in with_hand if isinstance(seen.answer, Hand)]
     return LabelledHands(
@@ -131,7 +140,13 @@ def load_hands(
         tuple(image.file for image, _ in with_hand),
         dict(missed),
         about,
+        _in_pixels(hands),
     )
+
+
+def _in_pixels(hands: Sequence[Hand]) -> Floats:
+    sizes = np.array([(one.width, one.height) for one in hands], np.float32).reshape(-1, 1, 2)
+    return np.array([one.landmarks[:, :2] for one in hands], np.float32).reshape(-1, POINTS, 2) * sizes
 
 
 def folds_of(hands: LabelledHands, folds: int, seed: int) -> Integers:
@@ -148,6 +163,12 @@ def folds_of(hands: LabelledHands, folds: int, seed: int) -> Integers:
             f"{hands.place} has hands of {groups} {'person or burst' if groups == 1 else 'people or bursts'}, which cannot be "
             f"split into {folds} parts: add photos of others, or compare with fewer --folds."
         )
+    largest = int(np.bincount(hands.classes).max(initial=0))
+    if largest < folds:
+        raise DatasetError(
+            f"{hands.place} has {largest} {'hand' if largest == 1 else 'hands'} of a class at most, which cannot be split into "
+            f"{folds} parts: add photos, or compare with fewer --folds."
+        )
     # Of single hands the plain splitter is enough; the other looks at each of them in turn, 25,000 in 11 s.
     alone = groups == len(hands)
     splitter = (StratifiedKFold if alone else StratifiedGroupKFold)(folds, shuffle=True, random_state=seed)
@@ -160,9 +181,15 @@ def folds_of(hands: LabelledHands, folds: int, seed: int) -> Integers:
 
 
 def hold_out(hands: LabelledHands, seed: int) -> tuple[LabelledHands, LabelledHands]:
-    """Return four fifths of the hands to search and train on, and a fifth to test on; no group is in both. Raises DatasetError."""
-    fold = folds_of(hands, HELD_OUT, seed)
-    return hands.take(fold != 0), hands.take(fold == 0)
+    """Return four fifths of the hands to search and train on, and a fifth to test on; no group is in both. Raises DatasetError.
+
+    Of a class that is of one group only, nothing is held out: otherwise it would not be trained on.
+    """
+    held = folds_of(hands, HELD_OUT, seed) == 0
+    units = group_numbers(hands.kept_together)
+    untrained = np.setdiff1d(hands.classes[held], hands.classes[~held])
+    held &= ~np.isin(units, units[held & np.isin(hands.classes, untrained)])
+    return hands.take(~held), hands.take(held)
 
 
 def on_labels_of(hands: LabelledHands, labels: Sequence[str]) -> LabelledHands:
@@ -183,4 +210,5 @@ def on_labels_of(hands: LabelledHands, labels: Sequence[str]) -> LabelledHands:
         hands.files,
         hands.without_hand,
         hands.warnings,
+        hands.pixels,
     )

@@ -12,6 +12,7 @@ import sys
 import typer
 
 from gesture_maker import __version__
+from gesture_maker.cli.given import LOCAL_STORE
 from gesture_maker.errors import GestureMakerError, sentence_of
 
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -48,15 +49,19 @@ def _register() -> None:
         assets,
         check,
         collect,
+        compare,
         demo,
         diagnose,
         evaluate,
         export,
         landmarks,
         live,
+        registry,
         rename,
+        serve,
         studio,
         train,
+        tune,
     )
 
     app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
@@ -66,14 +71,31 @@ def _register() -> None:
     app.command("landmarks", epilog=landmarks.EXAMPLE)(landmarks.landmarks)
     app.command("train", epilog=train.EXAMPLE)(train.train)
     app.command("diagnose", epilog=diagnose.EXAMPLE)(diagnose.diagnose)
+    app.command("compare", epilog=compare.EXAMPLE)(compare.compare)
+    app.command("tune", epilog=tune.EXAMPLE)(tune.tune)
     app.command("export", epilog=export.EXAMPLE)(export.export)
     app.command("eval", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
     app.command("live", epilog=live.EXAMPLE)(live.live)
+    app.command("serve", epilog=serve.EXAMPLE)(serve.serve)
     app.command("studio", epilog=studio.EXAMPLE)(studio.studio)
+    app.add_typer(registry.app, name="registry")
     app.add_typer(assets.app, name="assets")
 
 
 _register()
+
+
+def with_track(arguments: list[str]) -> list[str]:
+    """Return the arguments with a bare `--track` as `--track=default`: Typer has no options whose value may be left out.
+
+    It is bare when nothing with `://` follows: an option, a dataset's name, or the end.
+    """
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    following = [*arguments, ""][1:]
+    return [
+        f"{one}={LOCAL_STORE}" if one == "--track" and place < end and "://" not in after else one
+        for place, (one, after) in enumerate(zip(arguments, following, strict=True))
+    ]
 
 
 def main() -> None:
@@ -81,7 +103,7 @@ def main() -> None:
     # A `kill` unwinds like Ctrl-C, so that temporary files are removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))
     try:
-        app(prog_name="gesture-maker")
+        app(args=with_track(sys.argv[1:]), prog_name="gesture-maker")
     except (GestureMakerError, OSError) as error:
         status = _fail(sentence_of(error))
     except KeyboardInterrupt as interrupt:

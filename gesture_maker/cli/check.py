@@ -1,4 +1,4 @@
-"""`gesture-maker check`: what in a dataset is usable, what is not and why."""
+"""`gesture-maker check`: what in a dataset or table of landmarks is usable, what is not and why."""
 
 from __future__ import annotations
 
@@ -12,8 +12,22 @@ SHOWN = 5  # files named under a finding before "and n more"
 
 
 def check(
-    dataset: str = typer.Argument(..., metavar="DATASET", help="A folder of class folders, or a name under datasets/."),
-    out: Path | None = typer.Option(None, "--out", metavar="FILE", help="Where to put the contact sheet (PNG)."),
+    dataset: str = typer.Argument(
+        ...,
+        metavar="DATASET",
+        help="A folder of class folders, a name under datasets/, or a table of landmarks (.parquet, or .csv in HaGRID's layout).",
+    ),
+    out: Path | None = typer.Option(
+        None,
+        "--out",
+        metavar="PATH",
+        help="Where to put the contact sheet (PNG); of a table, the folder for its pictures.",
+    ),
+    plots: bool = typer.Option(
+        False,
+        "--plots",
+        help="Also draw the balance of the classes, their hands, and raw beside normalized landmarks; of a table always.",
+    ),
     group_by: str | None = typer.Option(
         None, "--group-by", metavar="REGEX", help="Photos whose file names match alike are of one person or burst."
     ),
@@ -35,22 +49,23 @@ def check(
     from gesture_maker import steps
     from gesture_maker.cli.progress import progress_bar
 
-    if out is not None and out.is_dir():
-        out = out / "contact_sheet.png"
     with progress_bar("Looking for hands") as progress:
         result = steps.check(
             dataset,
             out=out,
+            plots=plots,
             group_by=group_by,
             min_detection_confidence=min_detection_confidence,
             workers=workers,
             progress=progress,
         )
+    grouped = any(line.groups for line in result.classes)
     table = Table("class", title=escape(str(result.root)))
-    for column in ("photos", "usable"):
+    for column in ("photos" if result.root.is_dir() else "rows", "usable", *(["groups"] if grouped else [])):
         table.add_column(column, justify="right")
     for line in result.classes:
-        table.add_row(escape(line.label), str(line.photos), str(line.usable))
+        numbers = [line.photos, line.usable, *([line.groups] if grouped else [])]
+        table.add_row(escape(line.label), *map(str, numbers))
     Console().print(table)
     reasons = dict(result.unused)
     for finding in result.findings:
@@ -63,6 +78,8 @@ def check(
             typer.echo(f"  and {len(finding.files) - SHOWN} more, listed with --list-all")
     if result.contact_sheet:
         typer.echo(f"Contact sheet: {result.contact_sheet}")
+    for path in result.pictures:
+        typer.echo(f"Picture: {path}")
     if result.errors:
         typer.echo("Training would fail: mend the errors first.", err=True)
         raise typer.Exit(1)

@@ -7,6 +7,9 @@ from typing import Any
 
 import typer
 
+LOCAL_STORE = "default"
+"""What a bare `--track` stands for; the command line puts it there, because Typer has no options whose value may be left out."""
+
 RUNTIME = "GestureRecognizer's options"  # a panel of their own, or 80 columns would not hold their names
 
 
@@ -39,3 +42,47 @@ def camera_of(context: typer.Context, camera: str, otherwise: str) -> int | str:
         context,
         param_hint="--camera",
     )
+
+
+TRACK = typer.Option(
+    None,
+    "--track",
+    metavar="[URI]",
+    help="Record it in MLflow: in a local store, or at this address.",
+)
+"""What a command that records its work has as `track: str | None = TRACK`; see `tracker`."""
+
+
+def tracker(track: str | None) -> tuple[bool, str | None]:
+    """Return whether to record in MLflow, and the store's address for `tracking.record` (None: the local one).
+
+    To be called before any long work begins: raises TrackingError at once when MLflow is not installed, or the store cannot be
+    reached.
+    """
+    if track is None:
+        return False, None
+    from gesture_maker.tracking.store import check_store
+
+    uri = None if track == LOCAL_STORE else track
+    check_store(uri)
+    return True, uri
+
+
+def record_in_mlflow(work: Any, made: Any, uri: str | None) -> None:
+    """Record what was made by a function of `tracking.record`, with a bar while it takes long, and say where it is."""
+    from gesture_maker.cli.progress import progress_bar
+
+    with progress_bar("Recording in MLflow") as show:
+        tracked = work(made, uri, progress=show)
+    print_tracked(tracked)
+
+
+def print_tracked(tracked: Any) -> None:
+    """Say where something was recorded, what was registered, and how to look at it."""
+    from gesture_maker.tracking.store import how_to_look
+
+    again = " before: nothing was added" if tracked.again else ""
+    typer.echo(f'Recorded in MLflow{again}: experiment "{tracked.experiment}", run {tracked.run_id}')
+    for name, version in tracked.versions:
+        typer.echo(f"Registered: {name}, version {version}")
+    typer.echo(f"Look at it:  {how_to_look(tracked.uri)}")

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from gesture_maker.cli.given import RUNTIME, camera_of, confidence
+from gesture_maker.cli.given import RUNTIME, camera_of, confidence, refuse
 
 if TYPE_CHECKING:
     from gesture_maker.recognition.frames import FrameSource
     from gesture_maker.recognition.live import LiveFrame
     from gesture_maker.recognition.seen import LiveSummary
     from gesture_maker.recognition.smoothing import Smoothing
+
+SERVED = "Asking a server"  # a panel of their own
 
 EXAMPLE = "Example:  gesture-maker live first film.mp4 --headless --record answers.mp4"
 
@@ -22,7 +24,12 @@ _USUAL_RATE = 30.0  # frames per second of a camera that does not tell its own
 
 def live(
     context: typer.Context,
-    task: str = typer.Argument(..., metavar="TASK", help="A run whose bundle was exported, or a .task file."),
+    task: str | None = typer.Argument(
+        None,
+        metavar="TASK",
+        help="A run whose bundle was exported, or a .task file; left out with --server.",
+        show_default=False,
+    ),
     source: str | None = typer.Argument(
         None,
         metavar="SOURCE",
@@ -60,6 +67,16 @@ def live(
         None, "--max-fps", metavar="N", help="Look at no more frames per second: for weak machines."
     ),
     no_canned: bool = typer.Option(False, "--no-canned", help="Silence Google's canned gestures."),
+    server: str | None = typer.Option(
+        None,
+        "--server",
+        metavar="URL",
+        rich_help_panel=SERVED,
+        help="Find hands here, ask this server (see serve) what they make.",
+    ),
+    server_timeout: float = typer.Option(
+        1.0, "--server-timeout", metavar="N", rich_help_panel=SERVED, help="Seconds it has for an answer."
+    ),
     num_hands: int = typer.Option(
         2, "--num-hands", metavar="N", rich_help_panel=RUNTIME, help="Hands to look for at most."
     ),
@@ -78,6 +95,15 @@ def live(
 
     q, Esc or Ctrl-C end it; what was recorded until then plays. A hand is called left or right as the person's own.
     """
+    if server is not None:
+        refuse(context, {"no_canned": "--no-canned"}, "a server's canned gestures are its own")
+        if source is not None:
+            raise typer.BadParameter("give a TASK or --server, not both; the one argument is then the SOURCE")
+        task, source = None, task
+    else:
+        refuse(context, {"server_timeout": "--server-timeout"}, "it goes with --server")
+        if task is None:
+            raise typer.BadParameter("give a TASK, or the --server to ask in its place", context, param_hint="TASK")
     if source is not None and camera is not None:
         raise typer.BadParameter("give a SOURCE or --camera, not both")
     if source is not None and source.isdigit() and not Path(source).exists():
@@ -127,6 +153,8 @@ def live(
         run_live(
             task,
             frames_of,
+            server=server,
+            server_timeout=server_timeout,
             options=options,
             mirror=mirror,
             mirrored_source=mirrored_source,
@@ -154,13 +182,14 @@ def _about_delay(smoothing: Smoothing, rate: float | None, max_fps: float | None
 def _line(one: LiveFrame) -> str:
     """Return the newest answers in a line."""
     hands = [
-        f"{'right' if hand.raw.hand.handedness >= 0.5 else 'left'}: {hand.gesture} {hand.score:.2f}"
+        f"{'right' if hand.raw.hand.handedness >= 0.5 else 'left'}: "
+        + (f"{hand.gesture} {hand.score:.2f}" if hand.gesture else "?")
         + (" (canned)" if hand.canned else "")
         for hand in one.shown
     ]
     minutes, seconds = divmod(int(one.frame.seconds), 60)
     speed = f"{minutes}:{seconds:02}  {one.fps:.0f} frames/s  {1000 * one.latency:.0f} ms"
-    return f"{speed}  {', '.join(hands) or 'no hand'}"
+    return "  ".join(filter(None, (speed, one.notice, ", ".join(hands) or "no hand")))
 
 
 def _show(summary: LiveSummary) -> None:
@@ -175,6 +204,8 @@ def _show(summary: LiveSummary) -> None:
         about = (f"{one.first:.2f} s", f"{one.seconds:.2f}", str(one.frames))
         if one.gesture is None:
             table.add_row("[dim](no hand)[/dim]", "", *about, "")
+        elif not one.gesture:
+            table.add_row("[dim](no answer)[/dim]", "", *about, "")
         else:
             table.add_row(escape(one.gesture), "canned" if one.canned else "custom", *about, f"{one.score:.2f}")
     Console().print(table)
@@ -187,6 +218,9 @@ def _show(summary: LiveSummary) -> None:
     }
     if any(passed.values()):
         typer.echo(f"Not answered: {', '.join(f'{number} {why}' for why, number in passed.items() if number)}")
+    if summary.unanswered:
+        times = "once" if summary.outages == 1 else f"{summary.outages} times"
+        typer.echo(f"Not answered by the server: the hands of {summary.unanswered} frames; it was gone {times}")
     typer.echo(f"Latency: {summary.latency_p50:.1f} ms (median), {summary.latency_p95:.1f} ms (p95)")
     if summary.files:
         typer.echo(f"Written: {', '.join(map(str, summary.files))}")

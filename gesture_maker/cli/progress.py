@@ -21,7 +21,10 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def stage_progress(titles: Mapping[str, str]) -> Iterator[Callable[[str, int, int], None]]:
-    """Yield a callback (stage, done, total) which draws a bar for each stage in turn, with its title."""
+    """Yield a callback (stage, done, total) which draws a bar for each stage in turn, with its title.
+
+    What `titles` says of a stage may change meanwhile.
+    """
     with _console() as console, ExitStack() as open_bars:
         current, show = "", None
 
@@ -30,7 +33,7 @@ def stage_progress(titles: Mapping[str, str]) -> Iterator[Callable[[str, int, in
             if stage != current or show is None:
                 open_bars.close()
                 current, show = stage, open_bars.enter_context(_bar(console, titles.get(stage, stage)))
-            show(done, total)
+            show(done, total, titles.get(stage, stage))
 
         yield report
 
@@ -51,7 +54,7 @@ def renewed_line() -> Iterator[Callable[[str], None]]:
 
 
 @contextmanager
-def _bar(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
+def _bar(console: Console, what: str) -> Iterator[Callable[..., None]]:
     import time
 
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -69,12 +72,12 @@ def _bar(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
     task = bar.add_task(what, total=None)
     begin, shown = time.monotonic(), False
 
-    def show(done: int, total: int) -> None:
+    def show(done: int, total: int, what: str = what) -> None:
         nonlocal shown
         if not shown and console.is_terminal and time.monotonic() - begin > SHOW_AFTER:
             shown = True  # first: Ctrl-C may come while the bar is being drawn
             bar.start()
-        bar.update(task, completed=done, total=total)
+        bar.update(task, completed=done, total=total, description=what)
 
     try:
         yield show

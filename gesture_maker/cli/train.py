@@ -7,6 +7,8 @@ from typing import Any
 
 import typer
 
+from gesture_maker.cli.given import TRACK
+
 EXAMPLE = "Example:  gesture-maker train rps --name first --epochs 40"
 
 SHOWN = 10  # photos without a usable hand that are named before "and n more"
@@ -58,6 +60,7 @@ def train(
         "--export",
         help="Make the .task bundle too, gesture_recognizer.task in the run, sooner than export would.",
     ),
+    track: str | None = TRACK,
     assets: Path | None = typer.Option(None, "--assets", metavar="DIR", help="Folder of Google's TFLite files."),
     mirror: bool | None = typer.Option(
         None,
@@ -132,6 +135,7 @@ def train(
     Model Maker's settings that are not given follow from the data (--recipe auto) or are its own (--recipe stock).
     """
     from gesture_maker import steps
+    from gesture_maker.cli.given import record_in_mlflow, tracker
     from gesture_maker.cli.progress import stage_progress
     from gesture_maker.training.config import TrainConfig
 
@@ -166,6 +170,7 @@ def train(
         raise typer.BadParameter(
             "it goes on with the settings the run began with: no other option.", param_hint="--resume"
         )
+    tracked, uri = tracker(track)
     titles = {
         "landmarks": "Looking for hands",
         "cross-validation": "Cross-validating",
@@ -180,6 +185,10 @@ def train(
             chosen = TrainConfig.from_file_and_flags(config, flags)
             result = steps.train(dataset, **chosen.arguments(), assets=assets, export=export, progress=progress)
     _print(result)
+    if tracked:
+        from gesture_maker.tracking.record import track_training
+
+        record_in_mlflow(track_training, result, uri)
 
 
 def _print(result: Any) -> None:

@@ -51,18 +51,20 @@ class Finding:
 
 @dataclass(frozen=True)
 class ClassCount:
-    """One line of the table: photos of a class, and those that can be used."""
+    """One line of the table: photos of a class, those that can be used, and of how many people or bursts (0: not known)."""
 
     label: str
     photos: int
     usable: int
+    groups: int = 0
 
 
 @dataclass(frozen=True)
 class Check:
-    """The outcome: a line per class, the findings, every photo that is not used with its reason, and the picture.
+    """The outcome: a line per class, the findings, every photo that is not used with its reason, and the pictures.
 
-    `contact_sheet` is None when there was nothing to draw.
+    `contact_sheet` is None when there was nothing to draw, or no photos; `pictures`: of the classes and their hands, where
+    they were asked for.
     """
 
     root: Path
@@ -70,6 +72,7 @@ class Check:
     findings: tuple[Finding, ...]
     unused: tuple[tuple[Path, str], ...]
     contact_sheet: Path | None = field(default=None)
+    pictures: tuple[Path, ...] = ()
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -83,7 +86,7 @@ def find_problems(
     """Return the line of each class and the findings; `facts` are in the order of `data.images`."""
     usable = Counter(image.label for image, fact in zip(data.images, facts, strict=True) if fact.usable)
     classes = tuple(ClassCount(label, count, usable[label]) for label, count in data.counts.items())
-    findings = [*_about_classes(classes), *_about_duplicates(data, facts), *_about_unused(data, facts)]
+    findings = [*about_classes(classes), *about_duplicates(data, facts), *about_unused(data, facts)]
     if data.ignored:
         files = tuple(path for path, _ in data.ignored)
         findings.append(Finding("warning", f"{_count(len(files), 'file')} will be passed over.", files))
@@ -95,7 +98,8 @@ def find_problems(
     return classes, tuple(sorted(findings, key=lambda finding: finding.level))
 
 
-def _about_classes(classes: Sequence[ClassCount]) -> list[Finding]:
+def about_classes(classes: Sequence[ClassCount], thing: str = "photo") -> list[Finding]:
+    """Return what is wrong with the classes and how many hands they have. `thing`: what there is of each, "photo" or "row"."""
     findings = []
     needed = sum(share > 0 for share in default_shares(sum(line.usable for line in classes)))  # one for each part
     names = [line.label for line in classes]
@@ -105,7 +109,8 @@ def _about_classes(classes: Sequence[ClassCount]) -> list[Finding]:
         )
         findings.append(Finding("error", sentence))
     if len([name for name in names if name != NONE]) == 0:
-        findings.append(Finding("error", "There is no gesture besides none: add a folder of photos for each gesture."))
+        more = "a folder of photos" if thing == "photo" else f"{thing}s"
+        findings.append(Finding("error", f"There is no gesture besides none: add {more} for each gesture."))
     for line in classes:
         about = f'The class "{line.label}"'
         if line.label == NONE and line.usable == 0:
@@ -113,18 +118,19 @@ def _about_classes(classes: Sequence[ClassCount]) -> list[Finding]:
         elif line.photos == 0:
             findings.append(Finding("error", f"{about} is empty: add photos to it, or remove its folder."))
         elif line.usable < needed:
-            what = f"has {_count(line.usable, 'usable hand')} of {_count(line.photos, 'photo')}"
-            findings.append(Finding("error", f"{about} {what}: training needs at least {needed}, add photos."))
+            what = f"has {_count(line.usable, 'usable hand')} of {_count(line.photos, thing)}"
+            findings.append(Finding("error", f"{about} {what}: training needs at least {needed}, add {thing}s."))
         elif line.usable < MIN_PER_CLASS:
             what = f"has only {_count(line.usable, 'usable hand')}"
             findings.append(Finding("warning", f"{about} {what}: {MIN_PER_CLASS} or more are better."))
         elif line.usable < FEW_FOUND * line.photos:
             share = f"{line.usable} of {line.photos}"
-            findings.append(Finding("warning", f"{about} shows a hand in only {share} photos: see which below."))
+            findings.append(Finding("warning", f"{about} shows a hand in only {share} {thing}s: see which below."))
     return findings
 
 
-def _about_duplicates(data: ImageDataset, facts: Sequence[PhotoFacts]) -> list[Finding]:
+def about_duplicates(data: ImageDataset, facts: Sequence[PhotoFacts], thing: str = "photo") -> list[Finding]:
+    """Return what is there twice, by the facts' `sha256`."""
     same: dict[str, list[int]] = defaultdict(list)
     for index, fact in enumerate(facts):
         if fact.sha256:
@@ -141,27 +147,28 @@ def _about_duplicates(data: ImageDataset, facts: Sequence[PhotoFacts]) -> list[F
         images = [data.images[i] for indices in same_labels for i in indices]
         if len(same_labels) == 1:
             which = ", ".join(image.file for image in images)
-            sentence = f"The same photo is in {names}: remove the wrong one ({which})."
+            sentence = f"The same {thing} is in {names}: remove the wrong one ({which})."
         else:
-            sentence = f"The same {len(same_labels)} photos are in {names}: remove the wrong ones."
+            sentence = f"The same {len(same_labels)} {thing}s are in {names}: remove the wrong ones."
         findings.append(Finding("warning", sentence, tuple(image.path for image in images)))
     if within:
         files = tuple(data.images[i].path for indices in within for i in indices[1:])
         shown = data.images[within[0][1]].file
-        what = "1 photo repeats" if len(files) == 1 else f"{len(files)} photos repeat"
+        what = f"{_count(len(files), thing)} {'repeats' if len(files) == 1 else 'repeat'}"
         remedy = "remove it" if len(files) == 1 else "remove them"
         sentence = f"{what} another of the same class, such as {shown}: {remedy}."
         findings.append(Finding("warning", sentence, files))
     return findings
 
 
-def _about_unused(data: ImageDataset, facts: Sequence[PhotoFacts]) -> list[Finding]:
+def about_unused(data: ImageDataset, facts: Sequence[PhotoFacts], thing: str = "photo") -> list[Finding]:
+    """Return how many cannot be used, for each reason."""
     by_reason: dict[str, list[Path]] = defaultdict(list)
     for image, fact in zip(data.images, facts, strict=True):
         if not fact.usable:
             by_reason[fact.reason].append(image.path)
     return [
-        Finding("warning", f"{_count(len(files), 'photo')} cannot be used: {reason}.", tuple(files))
+        Finding("warning", f"{_count(len(files), thing)} cannot be used: {reason}.", tuple(files))
         for reason, files in sorted(by_reason.items())
     ]
 

@@ -12,7 +12,12 @@ NONE = "none"
 BACKGROUND = "None"
 """What the bundle calls it: the runtime treats exactly this label as "no custom gesture"."""
 
-RESERVED = frozenset({"manifest.csv", "landmarks.parquet", "contact_sheet.png", "readme.md"})
+RESERVED = frozenset(
+    {
+        *("manifest.csv", "landmarks.parquet", "contact_sheet.png", "readme.md"),
+        *("check_classes.png", "check_skeletons.png", "check_normalized.png"),
+    }
+)
 """Files that lie beside the class folders, in lower case: a class of that name would be in their place."""
 
 MAX_BYTES = 180  # of UTF-8; file systems stop at 255, and `<class>/<class>_000001.jpeg` must fit

@@ -42,7 +42,7 @@ import numpy.typing as npt
 import pyarrow
 
 from gesture_maker.dataset.formats.landmark_csv import LandmarkLines, read_landmark_csv
-from gesture_maker.landmarks.hands import POINTS
+from gesture_maker.landmarks.hands import POINTS, Hand
 from gesture_maker.landmarks.rows import SCHEMA
 
 DETECTION = "landmark-csv"
@@ -135,12 +135,30 @@ def _stretch(points: Points, size: Points) -> Points:
     return np.asarray(best * size)
 
 
+def hand_of(points: Points) -> Hand | None:
+    """Return the hand that a line of a table is taken for; None when its palm has no size. `points`: [21, 3] as for `world_landmarks`."""
+    if not _has_palm(points[None])[0]:
+        return None
+    landmarks, world, side = _seen(points[None])
+    sides = int(side[0])
+    return Hand(landmarks[0].astype(np.float32), world[0].astype(np.float32), float(are_right(world)[0]), sides, sides)
+
+
+def _has_palm(points: Points) -> npt.NDArray[np.bool_]:
+    return np.asarray(np.linalg.norm(points[:, (5, 9, 13, 17), :2] - points[:, :1, :2], axis=-1).sum(axis=1) > 0)
+
+
+def _seen(points: Points) -> tuple[Points, Points, Points]:
+    """Return landmarks as shares of a square photo, world landmarks, both [N, 21, 3], and the photos' sides in pixels, [N]."""
+    world, width = world_landmarks(points)
+    side = np.ceil(np.maximum(width, points[..., :2].max(axis=(1, 2), initial=1)))
+    return points / np.stack([side, side, np.ones_like(side)], axis=-1)[:, None, :], world, side
+
+
 def _table(lines: LandmarkLines, name: str) -> pyarrow.Table:
     points = lines.points
-    found = np.linalg.norm(points[:, (5, 9, 13, 17), :2] - points[:, :1, :2], axis=-1).sum(axis=1) > 0
-    world, width = world_landmarks(points[found])
-    side = np.ceil(np.maximum(width, points[found][..., :2].max(axis=(1, 2), initial=1)))
-    landmarks = points[found] / np.stack([side, side, np.ones_like(side)], axis=-1)[:, None, :]
+    found = _has_palm(points)
+    landmarks, world, side = _seen(points[found])
     columns: dict[str, Any] = {
         "file": [f"{name}#{line}" for line in lines.lines],
         "label": lines.labels,

@@ -15,7 +15,7 @@ from gesture_maker.images import Pixels, read_image
 from gesture_maker.landmarks.fonts import font_file, readable
 from gesture_maker.landmarks.hands import CONNECTIONS, Hand
 
-_FINGER_COLOURS = (
+FINGER_COLOURS = (
     *((255, 200, 60),) * 5,  # wrist and thumb
     *((255, 120, 60),) * 4,
     *((90, 200, 120),) * 4,
@@ -50,8 +50,8 @@ def draw_hand(pixels: Pixels, hand: Hand) -> Pixels:
     for start, end in CONNECTIONS:
         cv2.line(canvas, points[start], points[end], (255, 255, 255), thickness + 2, cv2.LINE_AA)
     for start, end in CONNECTIONS:
-        cv2.line(canvas, points[start], points[end], _FINGER_COLOURS[end], thickness, cv2.LINE_AA)
-    for point, colour in zip(points, _FINGER_COLOURS, strict=True):
+        cv2.line(canvas, points[start], points[end], FINGER_COLOURS[end], thickness, cv2.LINE_AA)
+    for point, colour in zip(points, FINGER_COLOURS, strict=True):
         cv2.circle(canvas, point, thickness + 1, colour, -1, cv2.LINE_AA)
     return canvas
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import unicodedata
 from functools import cache
+from typing import Any
 
 _UNSEEN = ("Cf", "Cc", "Mn", "Me", "Zs")  # joiners, variation selectors, accents, spaces: nothing of their own to draw
+
+_MEASURED_AT = 100  # points
 
 
 def font_file(text: str) -> str:
@@ -29,6 +32,25 @@ def readable(text: str, longest: int) -> str:
         for letter in text
     )
     return spelled if len(spelled) <= longest else f"{spelled[: longest - 1].rstrip()}…"
+
+
+def inches_of(text: str, size: float, file: str = "") -> float:
+    """Return how wide a text is at so many points, in the font of a file or in its `font_file`."""
+    return float(_font_to_measure_by(file or font_file(text)).getlength(text)) / _MEASURED_AT * size / 72
+
+
+def fitting(text: str, longest: int, inches: float, size: float) -> str:
+    """Return what is `readable` of a text, cut to so many letters, and to so many inches at so many points."""
+    file = font_file(text)
+    cuts = (readable(text, letters) for letters in range(longest, 0, -1))
+    return next((cut for cut in cuts if inches_of(cut, size, file) <= inches), "…")
+
+
+@cache
+def _font_to_measure_by(file: str) -> Any:
+    from PIL import ImageFont
+
+    return ImageFont.truetype(file, _MEASURED_AT)
 
 
 def _spelled_out(letter: str) -> str:

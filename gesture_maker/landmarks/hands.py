@@ -95,7 +95,7 @@ class EmbedderInputs:
         The 63 numbers of `hand` (x, y, z of each point in turn), `handedness`, and the 63 numbers of `world_hand`.
         """
         count = len(self)
-        parts = (self.hand.reshape(count, -1), self.handedness, self.world_hand.reshape(count, -1))
+        parts = (self.hand.reshape(count, 3 * POINTS), self.handedness, self.world_hand.reshape(count, 3 * POINTS))
         return np.concatenate(parts, axis=1, dtype=np.float32)
 
     @classmethod

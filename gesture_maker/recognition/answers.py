@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from gesture_maker.dataset.names import NONE
 from gesture_maker.landmarks.hands import Hand
 
+UNANSWERED = ""
+"""The gesture of a hand that a server was to be asked about and did not answer. No class has an empty name."""
+
 
 @dataclass(frozen=True, eq=False)
 class RecognizedHand:
     """One hand and the gesture it makes.
 
-    `gesture`: a class (`none` when it makes none); `score`: 0..1; `canned`: whether Google's canned classifier said it;
+    `gesture`: a class (`none` when it makes none, `UNANSWERED` when it is not known); `score`: 0..1; `canned`: whether Google's canned classifier said it;
     `hand`: where it is.
     """
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from gesture_maker.bundle.task import labels_of, read_task
 from gesture_maker.dataset.names import class_of_bundle_label
 from gesture_maker.errors import BundleError
-from gesture_maker.landmarks.hands import POINTS, Hand, embedder_inputs
+from gesture_maker.landmarks.hands import POINTS, EmbedderInputs, Hand, embedder_inputs
 from gesture_maker.mediapipe_runtime import load_mediapipe, quiet_stderr
 
 _INPUTS = ("hand", "handedness", "world_hand")  # in the order in which an embedder takes them
@@ -95,7 +95,12 @@ class ClassScores:
         """
         if self._graph is None or not hands:
             return [{} for _ in hands]
-        inputs = embedder_inputs(list(hands))
+        return [dict(zip(self.labels, scores, strict=True)) for scores in self.of_inputs(embedder_inputs(list(hands)))]
+
+    def of_inputs(self, inputs: EmbedderInputs) -> list[list[float]]:
+        """Return the same for hands as the embedder is given them: a list for each, in the order of `labels`."""
+        if self._graph is None:
+            return [[] for _ in range(len(inputs))]
         self._answers.clear()
         try:
             for hand, handedness, world in zip(inputs.hand, inputs.handedness, inputs.world_hand, strict=True):
@@ -105,9 +110,9 @@ class ClassScores:
             self._graph.wait_until_idle()
         except (RuntimeError, ValueError) as error:
             raise self._misfit from error
-        if [len(scores) for scores in self._answers] != [len(self.labels)] * len(hands):
+        if [len(scores) for scores in self._answers] != [len(self.labels)] * len(inputs):
             raise self._misfit
-        return [dict(zip(self.labels, scores, strict=True)) for scores in self._answers]
+        return list(self._answers)
 
     def close(self) -> None:
         """Free the models."""

@@ -8,11 +8,11 @@ A CSV has one row per hand; a frame without a hand has one row whose cells of th
 | seconds | its time from the first frame |
 | track | number of the hand, the same as long as it is the same hand |
 | gesture, score | what is shown, 0..1: after smoothing |
-| classifier | who said it: `custom`, or `canned` (Google's) |
+| classifier | who said it: `custom`, or `canned` (Google's); `unanswered` when a server did not, the gesture is empty then |
 | handedness, handedness_score | `left` or `right`, as the person's own hand, and its probability 0.5..1 |
 | raw_gesture, raw_score | the answer for this frame alone, before smoothing |
 | latency_ms | milliseconds from the frame to what is shown of it; of a film, whose frames wait their turn, the next |
-| recognition_ms | milliseconds of these that MediaPipe took for its answer |
+| recognition_ms | milliseconds of these that MediaPipe, and a server where one is asked, took for the answer |
 
 JSON lines have one object per frame: `frame`, `seconds`, `width`, `height`, `latency_ms`, `recognition_ms`, and `hands`, a list
 of objects with the other columns' names, `landmarks` (21 of [x, y, z]; x and y as shares of width and height) and `world_landmarks` (21 of
@@ -31,7 +31,7 @@ from typing import Any
 
 from gesture_maker.errors import ConfigError
 from gesture_maker.landmarks.hands import Floats
-from gesture_maker.recognition.answers import Recognition
+from gesture_maker.recognition.answers import UNANSWERED, Recognition
 from gesture_maker.recognition.frames import Frame
 from gesture_maker.recognition.growing import GrowingFile
 from gesture_maker.recognition.smoothing import ShownHand
@@ -108,7 +108,7 @@ def _described(one: ShownHand) -> dict[str, Any]:
         "track": one.track,
         "gesture": one.gesture,
         "score": round(one.score, DIGITS),
-        "classifier": "canned" if one.canned else "custom",
+        "classifier": "unanswered" if one.raw.gesture == UNANSWERED else "canned" if one.canned else "custom",
         "handedness": "right" if right >= 0.5 else "left",
         "handedness_score": round(max(right, 1 - right), DIGITS),
         "raw_gesture": one.raw.gesture,

@@ -27,6 +27,7 @@ from gesture_maker.recognition.frame_log import LOG_SUFFIXES, FrameLog
 from gesture_maker.recognition.frames import Frame, FrameSource, open_frames
 from gesture_maker.recognition.overlay import draw_overlay, load_fonts
 from gesture_maker.recognition.recorder import Recorder
+from gesture_maker.recognition.remote import TIMEOUT, RemoteClassifier, landmarks_bundle
 from gesture_maker.recognition.runtime import RuntimeOptions
 from gesture_maker.recognition.seen import LiveSummary, Tally
 from gesture_maker.recognition.smoothing import ShownHand, Smoothing
@@ -57,7 +58,8 @@ class Screen(Protocol):
 class LiveFrame:
     """A frame with its answer, what is shown of it, and `fps`, frames answered per second just now.
 
-    `latency`: seconds, as in `LiveSummary`. `picture`: with what was drawn on it, uint8 [height, width, 3] RGB; None when it is neither shown nor recorded.
+    `latency`: seconds, as in `LiveSummary`. `picture`: with what was drawn on it, uint8 [height, width, 3] RGB; None when it is
+    neither shown nor recorded. `notice`: that a server does not answer, since when and why; empty when it does.
     """
 
     frame: Frame
@@ -66,12 +68,15 @@ class LiveFrame:
     fps: float
     latency: float
     picture: Pixels | None
+    notice: str = ""
 
 
 def live(
-    bundle: str | Path,
+    bundle: str | Path | None,
     source: str | Path | int | FrameSource = 0,
     *,
+    server: str | None = None,
+    server_timeout: float = TIMEOUT,
     options: RuntimeOptions | None = None,
     mirror: bool | None = None,
     mirrored_source: bool = False,
@@ -91,7 +96,9 @@ def live(
     """Recognize the gestures in a film, of a camera or of a stream, frame by frame, and return what was seen.
 
     `bundle`: a `.task` file, or a run (its folder or name) whose bundle was exported. `source`: a video file, a camera's
-    number, an address such as rtsp://…, or frames of your own. `options`: by default two hands, canned gestures answer.
+    number, an address such as rtsp://…, or frames of your own. `server`: the address of a scoring server, in place of a bundle
+    (None): hands are found here, and it is asked what gestures they make, for which it has `server_timeout` seconds; see
+    `recognition/remote.py` for what happens when it is gone. `options`: by default two hands, canned gestures answer.
     `mirror`: show and record as in a mirror; by default only a camera in a window. `mirrored_source`: the source gives a
     mirror's view, which is turned back first. `smoothing`: against flicker, see `Smoothing`. `max_fps`: pass over frames
     that come earlier. `record`: an MP4 file for the frames with what was drawn on them; `out`: a .csv or .jsonl file for the
@@ -111,19 +118,23 @@ def live(
     if record is not None and out is None:
         out = record.with_suffix(".csv")
     _check_files(record, out, source, overwrite)
-    task, _ = find_bundle(bundle)
+    if (bundle is None) == (server is None):
+        raise ConfigError("Give a bundle, or a server to be asked in its place.")
+    task = landmarks_bundle() if bundle is None else find_bundle(bundle)[0]
     read_task(task)  # raises: a camera is not opened for a film that was given in the bundle's place
     if mirror is None:
         mirror = isinstance(source, int) and window is not None
     with contextlib.ExitStack() as opened:
         try:
+            remote = opened.enter_context(RemoteClassifier(server, server_timeout)) if server is not None else None
             load_mediapipe()  # it takes a second, in which frames of a camera would grow old
             with helpers_on_one_core():
                 taken = (
                     open_frames(source, mirrored=mirrored_source) if isinstance(source, str | Path | int) else source
                 )
             opened.callback(taken.close)
-            session = _Session(taken, smoothing or Smoothing.off(), _Pace(max_fps, seconds, frames), mirror, window)
+            pace = _Pace(max_fps, seconds, frames)
+            session = _Session(taken, smoothing or Smoothing.off(), pace, mirror, window, remote)
             session.begin(task, options, record, out, overwrite)
             if on_begin:
                 on_begin(taken)
@@ -213,9 +224,16 @@ class _Session:
     """One film or camera, from its first frame to its last."""
 
     def __init__(
-        self, source: FrameSource, smoothing: Smoothing, pace: _Pace, mirror: bool, window: Screen | None
+        self,
+        source: FrameSource,
+        smoothing: Smoothing,
+        pace: _Pace,
+        mirror: bool,
+        window: Screen | None,
+        remote: RemoteClassifier | None,
     ) -> None:
         self.source, self.smoothing, self.pace, self.mirror = source, smoothing, pace, mirror
+        self.remote = remote
         self.viewer = None if window is None else _Viewer(window, at_its_pace=not source.live)
         self.frames: Pipe[tuple[Frame, Any]] = Pipe(FILM_ROOM)
         self.answers: Pipe[tuple[Frame, Callable[[], Recognition]]] = Pipe(FILM_ROOM)
@@ -232,7 +250,7 @@ class _Session:
         self.log: FrameLog | None = None
 
     def begin(
-        self, task: Path, options: RuntimeOptions, record: Path | None, out: Path | None, overwrite: bool
+        self, task: Path | bytes, options: RuntimeOptions, record: Path | None, out: Path | None, overwrite: bool
     ) -> None:
         """Load the bundle and make the recording's file."""
         self.out, self.overwrite = out, overwrite
@@ -244,7 +262,7 @@ class _Session:
                 recognizer = self.film_recognizer = FilmRecognizer(task, options)
             unless_all_is_well.callback(recognizer.close)
             if record is not None or self.viewer is not None:
-                load_fonts(recognizer.labels)
+                load_fonts(recognizer.labels if self.remote is None else self.remote.labels)
             if record is not None:
                 import av  # noqa: F401  # the recorder would import it when the first frame waits already
 
@@ -291,6 +309,8 @@ class _Session:
             seen=self.tally.seen(),
             files=tuple(self.files),
             size=self.tally.size,
+            unanswered=self.remote.unanswered if self.remote else 0,
+            outages=self.remote.outages if self.remote else 0,
         )
 
     def _stop(self) -> None:
@@ -379,10 +399,14 @@ class _Session:
                 return
 
     def _finished(self, frame: Frame, recognition: Recognition) -> LiveFrame:
+        notice = ""
+        if self.remote is not None:
+            recognition = self.remote.answered(recognition)
+            notice = outage.sentence if (outage := self.remote.outage) else ""
         shown = self.smoothing.show(recognition)
         latency, picture = self._latency(frame, recognition), None
         if self.recorder is not None or self.viewer is not None:
-            status = f"{self.tally.fps:.0f} frames/s, {1000 * latency:.0f} ms"
+            status = [f"{self.tally.fps:.0f} frames/s, {1000 * latency:.0f} ms", notice]
             picture = draw_overlay(frame.pixels, shown, status, mirror=self.mirror)
             latency = self._latency(frame, recognition)
         height, width = frame.pixels.shape[:2]
@@ -393,7 +417,7 @@ class _Session:
             if self.log is None:  # not before: without an answer there is nothing to be kept
                 self.log = FrameLog(self.out, overwrite=self.overwrite)
             self.log.add(frame, recognition, shown, latency)
-        return LiveFrame(frame, recognition, shown, self.tally.fps, latency, picture)
+        return LiveFrame(frame, recognition, shown, self.tally.fps, latency, picture, notice)
 
     def _latency(self, frame: Frame, recognition: Recognition) -> float:
         return recognition.seconds if frame.came is None else time.perf_counter() - frame.came

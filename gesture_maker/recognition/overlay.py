@@ -20,6 +20,7 @@ from gesture_maker.images import Pixels
 from gesture_maker.landmarks.drawing import draw_hand
 from gesture_maker.landmarks.fonts import font_file, readable
 from gesture_maker.landmarks.hands import Hand
+from gesture_maker.recognition.answers import UNANSWERED
 from gesture_maker.recognition.smoothing import ShownHand
 
 Colour = tuple[int, int, int]
@@ -48,7 +49,7 @@ def draw_overlay(pixels: Pixels, hands: Sequence[ShownHand], status: str | Seque
 
     `pixels` as the camera saw them; `mirror` turns the picture and the hands over, not the words, and a right hand is
     still called right. A label has the gesture and its score, then left or right, and "canned" when Google's classifier
-    answered. It is put above its hand, or where it covers no hand and no other label, and always within the picture.
+    answered, or "?" and "no answer" when a server did not. It is put above its hand, or where it covers no hand and no other label, and always within the picture.
     """
     import cv2
 
@@ -158,6 +159,8 @@ def _best_place(
 def _label(one: ShownHand, letter: int, widest: int) -> _Plate:
     score = f"{one.score:.2f}" if one.score > 0 else ""
     side = "right" if one.raw.hand.handedness >= 0.5 else "left"
+    if one.gesture == UNANSWERED:
+        return _plate((("?", ""), (f"{side} · no answer", "")), letter, widest, NO_GESTURE)
     stripe = CANNED if one.canned else NO_GESTURE if one.gesture == NONE else CUSTOM
     return _plate(((one.gesture, score), (f"{side} · canned" if one.canned else side, "")), letter, widest, stripe)
 

@@ -20,7 +20,7 @@ RECENT = 2.0  # seconds over which the momentary frames per second are taken
 class Seen:
     """One gesture as it was seen: `frames` and `seconds` with it (any hand), from `first` seconds on, and its mean score.
 
-    `gesture` is None for the frames without a hand. A frame counts for the time until the next.
+    `gesture` is None for the frames without a hand, `UNANSWERED` for hands that a server did not answer for. A frame counts for the time until the next.
     """
 
     gesture: str | None
@@ -39,7 +39,8 @@ class LiveSummary:
     before was being worked on; `dropped`: by MediaPipe. `seconds`: from the first frame's reading (of a camera its
     coming) until the files were in place; `fps`: answered frames per such second. `latency_p50`, `latency_p95`: milliseconds from a camera's frame to what
     is shown of it; of a film, whose frames wait their turn, what MediaPipe takes; None without an answer. `seen`: the
-    longest first. `files`: what was written. `size`: width and height of the frames in pixels.
+    longest first. `files`: what was written. `size`: width and height of the frames in pixels. Of a server: `unanswered`,
+    frames with hands for which no answer came, and `outages`, how often it stopped answering.
     """
 
     answered: int
@@ -52,6 +53,8 @@ class LiveSummary:
     seen: tuple[Seen, ...]
     files: tuple[Path, ...]
     size: tuple[int, int] | None
+    unanswered: int = 0
+    outages: int = 0
 
     @property
     def fps(self) -> float:

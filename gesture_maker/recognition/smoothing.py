@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gesture_maker.errors import ConfigError
-from gesture_maker.recognition.answers import Recognition, RecognizedHand
+from gesture_maker.recognition.answers import UNANSWERED, Recognition, RecognizedHand
 from gesture_maker.recognition.tracks import Tracker
 
 LONGEST_VOTE = 300  # frames: 10 s at 30 frames/s; more is a mistake
@@ -80,15 +80,21 @@ class Smoothing:
         return cls(f"average:{weight}", _frames_to_half(weight), lambda: _Average(weight))
 
     def show(self, recognition: Recognition) -> tuple[ShownHand, ...]:
-        """Return the hands of the next frame as they are to be shown, in the order of `recognition.hands`."""
+        """Return the hands of the next frame as they are to be shown, in the order of `recognition.hands`.
+
+        A hand without an answer is shown without one, and what was remembered of it is forgotten: it would be out of date.
+        """
         numbers = self._tracker.follow([one.hand for one in recognition.hands])
         self._memories = {
             number: self._memories.get(number) or self._memory() for number in sorted(self._tracker.numbers)
         }
-        return tuple(
-            ShownHand(number, *self._memories[number].add(one), raw=one)
-            for number, one in zip(numbers, recognition.hands, strict=True)
-        )
+        return tuple(self._shown(number, one) for number, one in zip(numbers, recognition.hands, strict=True))
+
+    def _shown(self, number: int, one: RecognizedHand) -> ShownHand:
+        if one.gesture == UNANSWERED:
+            self._memories[number] = self._memory()
+            return ShownHand(number, UNANSWERED, 0.0, False, raw=one)
+        return ShownHand(number, *self._memories[number].add(one), raw=one)
 
 
 def parse_smoothing(text: str) -> Smoothing:
