@@ -7,10 +7,7 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
-import sys
 from collections.abc import Awaitable, Callable, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 MOST_BYTES = 16 << 20
@@ -18,14 +15,6 @@ MOST_BYTES = 16 << 20
 
 BODY_SECONDS = 30.0  # for the whole body of a request
 LONGEST_SENTENCE = 400  # letters of an answer that says what is wrong
-
-THREADS = max(2, os.cpu_count() or 1)
-"""In which MLflow answers, in place of Python's own number, four more: under Python's lock more threads do not answer more, they only
-wait for each other. As many photos are looked at at once as there are cores."""
-
-SWITCH_SECONDS = 0.0005
-"""How long a thread keeps Python's lock while another waits for it: with Python's own 5 ms the loop that reads and writes all
-connections waits up to that long, again and again, for threads that answer."""
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -50,14 +39,9 @@ class Gate:
 
     def __init__(self, app: App) -> None:
         self.app = app
-        sys.setswitchinterval(SWITCH_SECONDS)
-        self._executor: ThreadPoolExecutor | None = None
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer a request; or begin and end, for which MLflow's application is asked as it is."""
-        if self._executor is None:
-            self._executor = ThreadPoolExecutor(THREADS, "answering")
-            asyncio.get_running_loop().set_default_executor(self._executor)
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
