@@ -102,16 +102,7 @@ def _exported(
         score_threshold = false_alarms.score_threshold
     elif score_threshold is None:
         score_threshold = SCORE_THRESHOLD
-    bundle = write_bundle(
-        head.tflite(),
-        labels,
-        score_threshold,
-        hand_detector=asset_bytes("hand_detector"),
-        hand_landmarks_detector=asset_bytes("hand_landmarks_detector"),
-        gesture_embedder=files.embedder,
-        canned_gesture_classifier=files.canned_gesture_classifier,
-    )
-    content = write_task(bundle)
+    content = task_with(head.tflite(), labels, score_threshold, files)
     compared, difference = verify(content, labels, head, found)
     card = target.with_name(f"{target.stem}.md")
     with atomic_write(target) as temporary, atomic_write(card) as temporary_card:  # both or none
@@ -120,6 +111,20 @@ def _exported(
         text = model_card(found, target.name, sha256_of(content), score_threshold, false_alarms, canned)
         temporary_card.write_text(text, encoding="utf-8")
     return Export(target, card, sha256_of(content), tuple(labels), compared, difference, score_threshold, false_alarms)
+
+
+def task_with(head: bytes, labels: list[str], score_threshold: float, files: EmbedderFiles) -> bytes:
+    """Return the `.task` of a head (TFLite without metadata), the embedder that it was trained on, and MediaPipe's landmarker."""
+    bundle = write_bundle(
+        head,
+        labels,
+        score_threshold,
+        hand_detector=asset_bytes("hand_detector"),
+        hand_landmarks_detector=asset_bytes("hand_landmarks_detector"),
+        gesture_embedder=files.embedder,
+        canned_gesture_classifier=files.canned_gesture_classifier,
+    )
+    return write_task(bundle)
 
 
 def verify(content: bytes, labels: list[str], head: TrainedHead, run: Run) -> tuple[int, float]:

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gesture_maker.assets import asset_bytes
 from gesture_maker.bundle.card import as_code, use_lines
-from gesture_maker.bundle.export import TOLERANCE
-from gesture_maker.bundle.task import MAX_BYTES, labels_of, read_task, write_task
+from gesture_maker.bundle.export import TOLERANCE, task_with
+from gesture_maker.bundle.task import MAX_BYTES, labels_of, read_task
 from gesture_maker.classifiers.classifier import Classifier, scores_of
 from gesture_maker.classifiers.kinds import MODEL_MAKER
 from gesture_maker.classifiers.tensors import EMBEDDER_OF, FEATURES_OF, classifier_tflite
@@ -28,7 +27,6 @@ from gesture_maker.files import atomic_write, sha256_of
 from gesture_maker.landmarks.hands import EmbedderInputs, Floats
 from gesture_maker.recognition.class_scores import ClassScores
 from gesture_maker.recognition.recognizer import Recognizer
-from gesture_maker.training.model_maker import write_bundle
 from gesture_maker.training.tflite import TfliteEmbedder, classify
 
 MOST_COMPARED = 500
@@ -98,17 +96,7 @@ def bundle_classifier(
     files = embedder_files(EMBEDDER_OF[classifier.features])
     model = classifier_tflite(classifier)
     labels = [bundle_label(label) for label in classifier.labels]
-    content = write_task(
-        write_bundle(
-            model,
-            labels,
-            score_threshold,
-            hand_detector=asset_bytes("hand_detector"),
-            hand_landmarks_detector=asset_bytes("hand_landmarks_detector"),
-            gesture_embedder=files.embedder,
-            canned_gesture_classifier=files.canned_gesture_classifier,
-        )
-    )
+    content = task_with(model, labels, score_threshold, files)
     _check_size(classifier, len(content))
     proof = prove(content, classifier, files, np.asarray(rows, np.float32))
     written = Bundled(
