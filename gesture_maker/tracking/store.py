@@ -126,12 +126,12 @@ def shown(uri: str) -> str:
 
 
 def how_to_look(uri: str) -> str:
-    """Return what to type, or which page to open, to see the store's runs."""
+    """Return what to type, or which page to open, to see the store's runs; with MLflow's telemetry off, which is its own to switch."""
     import shlex
 
     if uri.startswith(("http://", "https://")):
         return shown(uri)
-    return f"mlflow ui --backend-store-uri {shlex.quote(shown(uri))}"
+    return f"MLFLOW_DISABLE_TELEMETRY=true mlflow ui --backend-store-uri {shlex.quote(shown(uri))}"
 
 
 def _check_installed() -> None:
