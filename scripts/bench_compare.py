@@ -6,7 +6,7 @@
 The hands are those of a table in HaGRID's layout, repeated with jitter. The line that a hand was made of is its group, so that the
 copies stay together in every split; otherwise the search would only be asked about what it has seen. Both numbers of jobs are
 measured in turn, in processes of their own, on the same folds, and have to find the same settings. Writes FOLDER/compare.json and
-prints the table; FOLDER/hands-ROWS.csv is made once. About 35 minutes on two cores that do nothing else; `--small` is a try of
+prints the table; FOLDER/hands-ROWS.csv is made once. About 26 minutes on two cores that do nothing else; `--small` is a try of
 some seconds.
 """
 
