@@ -20,6 +20,7 @@ import pyarrow.parquet
 import pytest
 from classified import LABELS, gesture_rows
 from conftest import Cli
+from hands import drawn_dataset
 from helpers import environment, one_sentence_error, tree, write
 
 import gesture_maker
@@ -223,6 +224,19 @@ def test_fewer_people_than_folds_are_fewer_folds(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_pictures")
+def test_an_empty_class_and_a_photo_that_cannot_be_read_are_told_of(tmp_path: Path) -> None:
+    root = drawn_dataset(tmp_path / "data", ("none", "four"), 6)
+    (root / "été vide").mkdir()
+    write(root / "four" / "broken.jpg", b"no photo")
+    hands = load_hands(root)
+    assert hands.labels == ("none", "four")
+    told = parts_of(hands, None, 2, 0).warnings
+    assert [sentence for sentence in told if "été vide" in sentence] == [
+        f'The class "été vide" in {root} is empty, and is left out.'
+    ]
+    assert any(sentence.startswith("1 photo shows no usable hand and is not counted here") for sentence in told)
+
+
 def test_no_hand_of_none_is_fine(tmp_path: Path) -> None:
     table = table_of(tmp_path / "hands.parquet", 150, only=(1, 2, 3))
     done = gesture_maker.compare(table, kinds=["logistic-regression"], folds=2, runs=tmp_path / "runs", workers=1)

@@ -202,7 +202,7 @@ def _compared(
             lines[one.best.kind] = _exported(one, parts, folder, about)
         except BundleError as error:
             shutil.rmtree(folder / one.best.kind, ignore_errors=True)
-            not_bundled.append(f"The {one.classifier.title} is left out. {error}")
+            not_bundled.append(f"Left out is {one.classifier.title}. {error}")
         exporting.next()
     if not lines:
         raise BundleError(not_bundled[0])
@@ -342,7 +342,7 @@ def _estimate(contestants: Sequence[_Contestant], test: LabelledHands) -> dict[s
     apart = difference(winner.right, second.right, group_numbers(test.kept_together))
     points = f"{100 * apart.difference:+.1f} points (95 % interval {100 * apart.low:+.1f} to {100 * apart.high:+.1f})"
     sentence = (
-        f"Against the second, the {title}, it has {points} on the hands held out"
+        f"Against the second, {title}, it has {points} on the hands held out"
         f"{'' if apart.sure else ': that may be chance'}."
     )
     return {

@@ -69,11 +69,11 @@ def parts_of(hands: LabelledHands, test: LabelledHands | None, folds: int, seed:
 
 
 def _about_missed(hands: LabelledHands) -> list[str]:
-    """Say how many photos show no hand: `eval` counts them as wrong, and here they are not counted."""
+    """Say how many photos show no usable hand: `eval` counts them as wrong, and here they are not counted."""
     missed = sum(hands.without_hand.values())
     if not missed:
         return []
-    what = "photo shows no hand and is" if missed == 1 else "photos show no hand and are"
+    what = "photo shows no usable hand and is" if missed == 1 else "photos show no usable hand and are"
     return [f"{missed} {what} not counted here (of {hands.place})."]
 
 

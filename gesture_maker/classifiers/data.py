@@ -124,6 +124,8 @@ def hands_in(source: FolderSource | TableSource, place: Path, progress: Progress
     else:
         photos = source.look(progress)
         source.remember(photos)
+        empty = [label for label, count in source.counts.items() if not count and label != NONE]
+        about += tuple(f'The class "{label}" in {place} is empty, and is left out.' for label in empty)
     with_hand = [(image, seen) for image, seen in photos if isinstance(seen.answer, Hand)]
     with_hand.sort(key=lambda one: (one[1].sha256, one[0].label, one[0].file))
     missed = Counter(image.label for image, seen in photos if not isinstance(seen.answer, Hand))

@@ -308,7 +308,7 @@ def _try(
         why = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".") + "."
     settings = ", ".join(f"{name} {value}" for name, value in attempt.parameters.items())
     title = KINDS[attempt.kind].title
-    return f"The {title} ({settings}) cannot be trained, leave it out with --classifier. {why}"
+    return f"Training {title} ({settings}) failed, leave it out with --classifier. {why}"
 
 
 def _fit(attempt: Attempt, given: Floats, classes: Integers, fold: Integers, labels: tuple[str, ...], seed: int) -> Fit:
