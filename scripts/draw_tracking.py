@@ -59,8 +59,8 @@ def draw(store: str, folder: Path, experiment: str | None = None, server: str | 
     `server`: the address of a server of that store, if there is one already.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    number, name, runs, newest = runs_of(store, experiment)
-    columns = [column for column in COLUMNS if column in newest.data.metrics] or list(COLUMNS)
+    number, name, runs, outer = runs_of(store, experiment)
+    columns = [column for column in COLUMNS if column in outer[0].data.metrics] or list(COLUMNS)
     model = registry_name(name)
     versions = list_versions(model, store)
     model_texts = [text for one in versions for text in (f"Version {one.number}", *(f"@ {a}" for a in one.aliases))]
@@ -77,7 +77,7 @@ def draw(store: str, folder: Path, experiment: str | None = None, server: str | 
                 "orderByKey": "attributes.start_time",
                 "orderByAsc": False,
                 "selectedColumns": [f"metrics.`{column}`" for column in columns],
-                "runsExpanded": {newest.info.run_id: True},
+                "runsExpanded": {run.info.run_id: True for run in outer},
             }
         ),
     }
@@ -94,8 +94,8 @@ def draw(store: str, folder: Path, experiment: str | None = None, server: str | 
     return seen
 
 
-def runs_of(store: str, experiment: str | None) -> tuple[str, str, list[str], Any]:
-    """Return the number and name of an experiment, names of runs to be seen, and the newest run that others may lie in."""
+def runs_of(store: str, experiment: str | None) -> tuple[str, str, list[str], list[Any]]:
+    """Return the number and name of an experiment, names of runs to be seen, and the runs that others may lie in, newest first."""
     with opened(store, make=False) as found:
         client = found.client
         experiments = [one for one in client.search_experiments() if experiment in (None, one.name)]
@@ -108,7 +108,7 @@ def runs_of(store: str, experiment: str | None) -> tuple[str, str, list[str], An
         outer = [run for run in ours if "mlflow.parentRunId" not in run.data.tags]
         inner = [run for run in ours if run.data.tags.get("mlflow.parentRunId") == outer[0].info.run_id]
     names = [run.info.run_name for run in (outer[0], *inner)]
-    return number, name, names[:SHOWN], outer[0]
+    return number, name, names[:SHOWN], outer
 
 
 if __name__ == "__main__":
