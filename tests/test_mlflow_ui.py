@@ -10,6 +10,7 @@ import pytest
 import requests
 from runtimes import had, script
 from trackings import (
+    BEGAN,
     CANDIDATES,
     PATIENCE,
     WINNER,
@@ -35,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def compared(folder: Path) -> Comparison:
-    return made_comparison(folder / "exported_models/compared")
+    return made_comparison(folder / "exported_models/compared", began=BEGAN + 100)  # so that it is the newest run
 
 
 @pytest.fixture(scope="module")
