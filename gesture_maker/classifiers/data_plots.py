@@ -113,7 +113,8 @@ def _save_classes(balance: Balance, name: str, path: Path) -> None:
     for side in ("left", "right", "top"):
         axes.spines[side].set_visible(False)
     if missed.any():
-        axes.legend(loc="lower right", fontsize=9, framealpha=0.9, edgecolor="none")
+        # Above the bars: within, it would hide the words at the end of one.
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2, ncols=2, fontsize=9, frameon=False)
     several = _count(int((found > 0).sum()), "class", "classes")
     of = f", {_count(balance.groups_in_all, 'group')} (people or bursts)" if balance.groups_in_all else ""
     title = f"{name}: {_count(int(found.sum()), 'hand')}, {several}{of}"
