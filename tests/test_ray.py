@@ -54,10 +54,12 @@ def cluster() -> Iterator[Any]:
     """A cluster whose only node so far has one CPU."""
     load_ray()
     from ray import cloudpickle
+    from ray._private.utils import get_ray_address_file
     from ray.cluster_utils import Cluster
 
     cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import this file
-
+    # A second node writes the address there, where nobody made the folder: the head has one of its own.
+    Path(get_ray_address_file(None)).parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="gm-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         made = Cluster(
             initialize_head=True, head_node_args={**NODE, "temp_dir": folder, "ray_client_server_port": free_port()}
@@ -273,7 +275,9 @@ class BrokenLook(Look):
 
 
 def test_images_that_kill_the_workers_are_named(cluster: Any, listing: Listing) -> None:
-    with pytest.raises(SourceError, match=r"from 0\.jpg to 9\.jpg ended 3 workers"):
+    # Which of the batches is the first to be begun three times is the scheduler's affair: on a busy machine the second, at times.
+    batches = "|".join(rf"{first}\.jpg to {min(first + 9, len(listing) - 1)}\.jpg" for first in range(0, len(listing), 10))
+    with pytest.raises(SourceError, match=rf"The images from ({batches}) ended 3 workers"):
         next(ray_engine.find(listing, DeadlyLook(), NOTHING, address=cluster.address, workers=1, batch=10))
 
 
