@@ -26,7 +26,16 @@ from gesture_maker.synthetic.poses import (
     jitter,
     none_pose,
 )
-from gesture_maker.synthetic.render import Camera, Light, draw_camera, draw_light, render
+from gesture_maker.synthetic.render import (
+    Camera,
+    Light,
+    Room,
+    draw_camera,
+    draw_light,
+    draw_room,
+    project_hand,
+    render_in,
+)
 
 SECONDS, RATE = 3.0, 15.0
 """Of a film by default: as long as the guided validation watches, at frames per second that a webcam gives in dim light."""
@@ -42,8 +51,9 @@ HELD = 0.9  # of the way: the rest of it is less than two takes of a gesture dif
 FROM_EDGE = 0.5  # share of films in which the hand comes from the picture's edge; in the others it was there already
 ROAMING = 0.1  # of the picture: how far a hand that makes no gesture strays
 
-# Spread of what a hand that is held still does all the same, in degrees and shares.
-_STILL_ANGLES, _STILL_TURN, _STILL_PLACE, _STILL_DISTANCE = 1.0, 3.0, 0.012, 0.02
+STILL_ANGLES, STILL_TURN, STILL_PLACE, STILL_DISTANCE = 1.0, 3.0, 0.012, 0.02
+"""Spread of what a hand that is held still does all the same, in degrees and shares."""
+
 _WAVES, _WAVE_HERTZ = 3, (0.15, 0.9)  # slower than a tremor, faster than a film is long
 _NOISE = 1.3  # grey levels from frame to frame; a webcam's in a lit room
 
@@ -105,39 +115,54 @@ def _frames(
     last = count / rate
     keys = _moving(who, rng, home, last) if label == NONE else _making(who, label, rng, home, last)
     still = Waves(rng, len(JOINT_LIMITS) + 6)
+    room = draw_room(generator(seed, "film's room", *film), max(size))
     for number in range(count):
         seconds = number / rate
         pose, centre, held = _between(keys, seconds)
         angles, turn, place, (nearer,) = np.split(still.at(seconds), np.cumsum([len(JOINT_LIMITS), 3, 2]))
-        pose = pose.with_angles(pose.angles + _STILL_ANGLES * angles).turned(_STILL_TURN * turn)
+        pose = pose.with_angles(pose.angles + STILL_ANGLES * angles).turned(STILL_TURN * turn)
         # From the middle of the picture's edge on, something of the hand is always seen: nothing else can be drawn.
-        centre = np.clip(centre + _STILL_PLACE * place, 0, 1)
-        seen = replace(camera, distance=camera.distance * float(np.exp(_STILL_DISTANCE * nearer)))
-        # The same generator for every frame: the same room, and the same light on the same skin.
-        pixels = picture(who, pose, left, seen, centre, light, generator(seed, "film's room", *film), size)
+        centre = np.clip(centre + STILL_PLACE * place, 0, 1)
+        seen = replace(camera, distance=camera.distance * float(np.exp(STILL_DISTANCE * nearer)))
+        pixels = picture(room, who, pose, left, seen, centre, light, size)
         noisy = with_noise(pixels, generator(seed, "film's noise", *film, number))
         yield FilmFrame(noisy, seconds, label if held else NONE)
 
 
 def picture(
+    room: Room,
     who: Person,
     pose: Pose,
     left: bool,
     camera: Camera,
     centre: Array,
     light: Light,
-    rng: np.random.Generator,
     size: tuple[int, int],
 ) -> Pixels:
-    """Return the picture of `size`: the middle of a square one of its longer side, as far away as fills its shorter."""
+    """Return the picture of `size`: the middle of one of its longer side, which is the room's. `camera`: see `square_camera`."""
     width, height = size
-    side = max(size)
-    share = np.array(size) / side
-    x, y = (float(value) for value in 0.5 + (centre - 0.5) * share)
-    camera = replace(camera, distance=camera.distance / float(share.min()), centre=(x, y))
-    pixels = render(who, pose, left, camera, light, rng, side).pixels
-    top, first = (side - height) // 2, (side - width) // 2
+    pixels = render_in(room, who, pose, left, square_camera(camera, centre, size), light)
+    top, first = (room.size - height) // 2, (room.size - width) // 2
     return pixels[top : top + height, first : first + width]
+
+
+def square_camera(camera: Camera, centre: Array, size: tuple[int, int]) -> Camera:
+    """Return the camera of a square picture of the longer side, whose middle is the picture of `size`: as far away as fills the
+    shorter side, and with the hand's middle at `centre`, in shares of the picture."""
+    share = np.array(size) / max(size)
+    x, y = (float(value) for value in 0.5 + (centre - 0.5) * share)
+    return replace(camera, distance=camera.distance / float(share.min()), centre=(x, y))
+
+
+def project_in(
+    who: Person, pose: Pose, left: bool, camera: Camera, centre: Array, size: tuple[int, int]
+) -> tuple[Array, Array]:
+    """Return the image landmarks and world landmarks, float64 [21, 3] each as in `Rendered`, of the hand that `picture` shows."""
+    share = np.array(size) / max(size)
+    image, world = project_hand(who, pose, left, square_camera(camera, centre, size))
+    image[:, :2] = 0.5 + (image[:, :2] - 0.5) / share
+    image[:, 2] /= share[0]
+    return image, world
 
 
 def with_noise(pixels: Pixels, rng: np.random.Generator) -> Pixels:

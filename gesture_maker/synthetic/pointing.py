@@ -7,18 +7,18 @@ pointing to the gesture, its knuckle stays where it is and its fingertip leaves 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from gesture_maker.dataset.names import NONE
 from gesture_maker.errors import ConfigError
 from gesture_maker.images import MIN_SIDE, Pixels
-from gesture_maker.synthetic.film import Waves, picture, with_noise
-from gesture_maker.synthetic.hand import JOINT_LIMITS, Array, Pose, landmarks
+from gesture_maker.synthetic.film import Waves, picture, project_in, with_noise
+from gesture_maker.synthetic.hand import JOINT_LIMITS, Array, Pose
 from gesture_maker.synthetic.people import Person, draw_person, generator
 from gesture_maker.synthetic.poses import GESTURES, POSES, blend
-from gesture_maker.synthetic.render import OPEN_HAND, Camera, draw_light
+from gesture_maker.synthetic.render import OPEN_HAND, Camera, draw_light, draw_room
 
 POINT = "point"
 """The pose that points, and the truth of frames in which it does."""
@@ -140,10 +140,9 @@ def draw_pointing(
 def _frames(moments: list[Moment], person: int, seed: int, size: tuple[int, int]) -> Iterator[PointingFrame]:
     who = draw_person(person, seed)
     light = draw_light(generator(seed, "pointing's light", person))
+    room = draw_room(generator(seed, "pointing's room", person), max(size))
     for number, moment in enumerate(moments):
-        # The same generator for every frame: the same room, and the same light on the same skin.
-        room = generator(seed, "pointing's room", person)
-        pixels = picture(who, moment.pose, who.left_handed, _CAMERA, moment.centre, light, room, size)
+        pixels = picture(room, who, moment.pose, who.left_handed, _CAMERA, moment.centre, light, size)
         noisy = with_noise(pixels, generator(seed, "pointing's noise", person, number))
         yield PointingFrame(noisy, moment)
 
@@ -177,11 +176,5 @@ def _between(keys: list[_Key], seconds: float) -> tuple[_Key, _Key, float]:
 
 
 def _seen(who: Person, pose: Pose, size: tuple[int, int]) -> Array:
-    """Return where the landmarks are seen, [21, 2] in shares of the picture, from where the hand's middle is seen.
-
-    As `film.picture` and `render` do it: the picture is the middle of a square one, as far away as fills its shorter side."""
-    share = np.array(size) / max(size)
-    far = replace(_CAMERA, distance=_CAMERA.distance / float(share.min()), centre=(0.0, 0.0))
-    world = landmarks(who.shape, pose, who.left_handed).astype(np.float64)
-    middle = (world.min(axis=0) + world.max(axis=0)) / 2
-    return far.project(world - middle, 1)[:, :2] / share
+    """Return where the landmarks are seen, [21, 2] in shares of the picture, from where the hand's middle is seen."""
+    return project_in(who, pose, who.left_handed, _CAMERA, np.full(2, 0.5), size)[0][:, :2] - 0.5

@@ -92,6 +92,26 @@ class Rendered:
     world_landmarks: npt.NDArray[np.float32]
 
 
+@dataclass(frozen=True, eq=False)
+class Room:
+    """What of a picture stays while a hand moves, for pictures of `size` pixels: `mottle` [32, 32] of the skin, `background`
+    float32 [size, size, 3] in 0..1, and `grain` float32 [size, size, 3], the sensor's noise with the spread 1."""
+
+    mottle: Floats
+    background: Image
+    grain: Image
+
+    @property
+    def size(self) -> int:
+        return len(self.background)
+
+
+def draw_room(rng: np.random.Generator, size: int) -> Room:
+    """Return a room; of the 16 ms that a picture of 256x256 takes, it takes 5."""
+    mottle = rng.normal(0, 1, (32, 32))
+    return Room(mottle, draw_background(rng, size), rng.standard_normal((size, size, 3), np.float32))
+
+
 def render(
     person: Person,
     pose: Pose,
@@ -102,22 +122,36 @@ def render(
     size: int = 320,
 ) -> Rendered:
     """Return the picture of a person's hand; `rng` decides the background and the sensor's noise."""
-    view = rotation(camera.yaw, camera.pitch, camera.roll)
-    world = landmarks(person.shape, pose, left).astype(np.float64) @ view.T
-    middle = (world.min(axis=0) + world.max(axis=0)) / 2
-    projected = camera.project(world - middle, size)
+    pixels = render_in(draw_room(rng, size), person, pose, left, camera, light)
+    image, world = project_hand(person, pose, left, camera)
+    return Rendered(pixels, image.astype(np.float32), world.astype(np.float32))
 
+
+def render_in(room: Room, person: Person, pose: Pose, left: bool, camera: Camera, light: Light) -> Pixels:
+    """Return the picture of a person's hand in a room, or of the room alone where nothing of hand and arm is in sight."""
+    size = room.size
+    view, _, middle = _before(camera, person, pose, left)
     flesh = surface(person.shape, pose, person.sleeve)
     turn = view @ placement(pose, left)
     layers = _splat(flesh, flesh.centres @ turn.T - middle, flesh.dorsal @ turn.T, camera, size)
-    hand = _shade(layers, person, light, rng)
-    background = draw_background(rng, size)
-    pixels = _develop(background, hand, layers, light, rng)
+    hand = None if layers is None else (layers, _shade(layers, person, light, room.mottle))
+    return _develop(room, hand, light)
 
-    image = projected / size
+
+def project_hand(person: Person, pose: Pose, left: bool, camera: Camera) -> tuple[Array, Array]:
+    """Return the image landmarks and world landmarks, float64 [21, 3] each, of `Rendered`, without drawing anything."""
+    _, world, middle = _before(camera, person, pose, left)
+    image = camera.project(world - middle, 1)
     focal_share = 1 / (2 * np.tan(np.radians(camera.field_of_view / 2)) * camera.distance)
     image[:, 2] = (world[:, 2] - world[0, 2]) * focal_share
-    return Rendered(pixels, image.astype(np.float32), (world - middle).astype(np.float32))
+    return image, world - middle
+
+
+def _before(camera: Camera, person: Person, pose: Pose, left: bool) -> tuple[Array, Array, Array]:
+    """Return the camera's turn [3, 3], and in its axes the landmarks [21, 3] from the wrist and the hand's middle [3]."""
+    view = rotation(camera.yaw, camera.pitch, camera.roll)
+    world = landmarks(person.shape, pose, left).astype(np.float64) @ view.T
+    return view, world, (world.min(axis=0) + world.max(axis=0)) / 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,13 +171,15 @@ class _Layers:
     pixels_per_metre: float
 
 
-def _splat(flesh: Surface, centres: Array, dorsal: Array, camera: Camera, size: int) -> _Layers:
+def _splat(flesh: Surface, centres: Array, dorsal: Array, camera: Camera, size: int) -> _Layers | None:
     x, y, depth = camera.project(centres, size).T
     focal = size / 2 / np.tan(np.radians(camera.field_of_view / 2))
     depth = np.maximum(depth, 0.05)
     radius = flesh.radii * focal / depth  # pixels
     seen = (x > -radius) & (x < size + radius) & (y > -radius) & (y < size + radius)
     index = np.flatnonzero(seen)
+    if not len(index):
+        return None
     index = index[np.argsort(-depth[index], kind="stable")]  # from far to near, as a painter does
     reach = np.ceil(radius[index]).astype(np.int32)
     left = int(np.clip(np.min(x[index] - reach) - MARGIN, 0, size - 1))
@@ -203,7 +239,7 @@ def _splat(flesh: Surface, centres: Array, dorsal: Array, camera: Camera, size: 
     )
 
 
-def _shade(layers: _Layers, person: Person, light: Light, rng: np.random.Generator) -> Image:
+def _shade(layers: _Layers, person: Person, light: Light, skin_mottle: Floats) -> Image:
     """Return the lit hand, float32 [height, width, 3] RGB, mostly in 0..1, before it is put on the background."""
     skin = person.skin / 255
     height, width = layers.cover.shape
@@ -211,7 +247,7 @@ def _shade(layers: _Layers, person: Person, light: Light, rng: np.random.Generat
     palmar = np.clip(0.35 - layers.dorsal, 0, 1)[..., None]
     albedo = skin + palmar * (0.10 + 0.32 * (1 - skin.mean())) * (np.array([0.92, 0.70, 0.62]) - skin)
     albedo *= 1 - layers.blush[..., None] * np.array([0.02, 0.13, 0.12])
-    mottle = cv2.resize(rng.normal(0, 1, (32, 32)), (width, height), interpolation=cv2.INTER_CUBIC)
+    mottle = cv2.resize(skin_mottle, (width, height), interpolation=cv2.INTER_CUBIC)
     albedo *= 1 + 0.012 * mottle[..., None] * np.array([0.6, 1.1, 1.0])
     nail = layers.nail[..., None]
     albedo += nail * 0.55 * (np.minimum(albedo * [1.08, 1.02, 1.04] + 0.06, 1) - albedo)
@@ -262,11 +298,19 @@ def _unshadowed(layers: _Layers, direction: Array) -> Floats:
     return 1 - 0.6 * cv2.GaussianBlur(shade, (0, 0), max(0.0025 * layers.pixels_per_metre, 0.8)).astype(np.float64)
 
 
-def _develop(background: Image, hand: Image, layers: _Layers, light: Light, rng: np.random.Generator) -> Pixels:
+def _develop(room: Room, hand: tuple[_Layers, Image] | None, light: Light) -> Pixels:
     """Put the hand on the background, with soft edges, a lens's softness and a sensor's noise."""
-    size = background.shape[0]
-    image = background * np.float32(0.65 + 0.6 * light.ambient)
+    image = room.background * np.float32(0.65 + 0.6 * light.ambient)
     image *= np.array([1 + 0.03 * light.warmth, 1.0, 1 - 0.04 * light.warmth], np.float32)
+    if hand is not None:
+        _put_on(image, *hand)
+    image = np.asarray(cv2.GaussianBlur(image, (0, 0), 0.55), dtype=np.float32)
+    image += np.float32(0.004) * room.grain + np.float32(0.008) * room.grain[..., :1]
+    return np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
+
+
+def _put_on(image: Image, layers: _Layers, hand: Image) -> None:
+    """Put the lit hand on a picture without it, in place."""
     height, width = layers.cover.shape
     cover = layers.cover.astype(np.float32)
     alpha = np.clip((cv2.GaussianBlur(cover, (0, 0), 0.9) - 0.35) / 0.5, 0, 1)[..., None]
@@ -277,7 +321,3 @@ def _develop(background: Image, hand: Image, layers: _Layers, light: Light, rng:
     )
     part = image[layers.top : layers.top + height, layers.left : layers.left + width]
     part += alpha * (np.where(inside > 0, hand, spread) - part)
-    image = np.asarray(cv2.GaussianBlur(image, (0, 0), 0.55), dtype=np.float32)
-    noise = rng.standard_normal((size, size, 3), np.float32)
-    image += np.float32(0.004) * noise + np.float32(0.008) * noise[..., :1]
-    return np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
