@@ -31,6 +31,7 @@ from gesture_maker.recognition import frames
 from gesture_maker.recognition import live as live_module
 from gesture_maker.recognition.frames import Frame, Live, open_film
 from gesture_maker.recognition.live import LiveFrame, live
+from gesture_maker.recognition.pace import Pace
 from gesture_maker.recognition.recorder import Recorder
 from gesture_maker.recognition.seen import LiveSummary
 from gesture_maker.recognition.smoothing import parse_smoothing
@@ -197,7 +198,7 @@ times = st.lists(st.floats(0.001, 0.3), min_size=1, max_size=200).map(lambda ste
 
 @given(times, st.floats(1, 60))
 def test_max_fps_takes_no_more_frames_than_asked_and_no_fewer_than_there_are(at: list[float], most: float) -> None:
-    pace = live_module._Pace(most, None, None)
+    pace = Pace(most, None, None)
     taken = [seconds for seconds in at if pace.takes(Frame(EMPTY, 0, seconds))]
     assert taken[0] == at[0]
     assert pace.taken == len(taken)
@@ -213,7 +214,7 @@ def test_max_fps_takes_no_more_frames_than_asked_and_no_fewer_than_there_are(at:
 def test_max_fps_of_the_source_s_own_rate_takes_every_frame(rate: int, digits: int) -> None:
     """Also where times are rounded, as in many files."""
     digits = max(digits, 3)
-    pace = live_module._Pace(rate, None, None)
+    pace = Pace(rate, None, None)
     assert all(pace.takes(Frame(EMPTY, 0, round(number / rate, digits))) for number in range(200))
 
 

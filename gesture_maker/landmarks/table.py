@@ -44,17 +44,17 @@ class DamagedTable(GestureMakerError):
     """
 
 
-def table_path(dataset: Path) -> Path:
+def table_path(dataset: Path, name: str = TABLE_NAME) -> Path:
     """Return where a dataset's table is kept: beside its photos, or in the user's cache when that folder is read-only.
 
-    A folder without any write permission is taken as read-only even for root, who could write to it.
+    `name`: of the table's file, of which there may be several kinds. A folder without any write permission is taken as read-only even for root, who could write to it.
     """
     folder = dataset.resolve()
     writable = os.access(folder, os.W_OK) and bool(folder.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
     if writable:
-        return folder / TABLE_NAME
+        return folder / name
     cache = Path(platformdirs.user_cache_dir("gesture-maker", appauthor=False))
-    return cache / "landmarks" / f"{sha256_of(str(folder).encode())[:16]}.parquet"
+    return cache / Path(name).stem / f"{sha256_of(str(folder).encode())[:16]}.parquet"
 
 
 class LandmarkTable:

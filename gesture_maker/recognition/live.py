@@ -11,7 +11,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from gesture_maker.recognition.answers import Recognition
 from gesture_maker.recognition.frame_log import LOG_SUFFIXES, FrameLog
 from gesture_maker.recognition.frames import Frame, FrameSource, open_frames
 from gesture_maker.recognition.overlay import draw_overlay, load_fonts
+from gesture_maker.recognition.pace import Pace
 from gesture_maker.recognition.recorder import Recorder
 from gesture_maker.recognition.remote import TIMEOUT, RemoteClassifier, landmarks_bundle
 from gesture_maker.recognition.runtime import RuntimeOptions
@@ -39,7 +40,6 @@ UNDER_WAY = 2  # frames of a camera between reading and showing: one is being re
 CAMERA_ROOM = 1  # frames of a camera that wait to be shown
 PATIENCE = 5.0  # seconds for an answer, after which MediaPipe gets the next frame all the same; it takes 0.03
 LOOK_SECONDS = 0.02  # how often keys and Ctrl-C are looked at while no frame comes
-EARLY = 0.1  # of the step between two frames by `max_fps`: many files round times to milliseconds, and cameras tremble
 STOP_KEYS = ("q", "escape")
 
 Progress = Callable[[int, int], None]
@@ -54,12 +54,32 @@ class Screen(Protocol):
     def key(self, milliseconds: int = 1, /) -> str | None: ...
 
 
+class HandClassifier(Protocol):
+    """What says in the bundle's place which gesture each hand makes: a server (`remote.py`), or what looks at more than one frame.
+
+    `labels`: its classes. `notice`: what is to be shown of it just now, mostly nothing. `unanswered`: frames with hands that it did not
+    answer, and `outages`, how often it stopped answering. It is asked about each frame in turn, from one thread.
+    """
+
+    @property
+    def labels(self) -> Sequence[str]: ...
+    @property
+    def notice(self) -> str: ...
+    @property
+    def unanswered(self) -> int: ...
+    @property
+    def outages(self) -> int: ...
+
+    def answered(self, recognition: Recognition, frame: Frame) -> Recognition:
+        """Return a frame's hands with their gestures; the time that it takes counts."""
+
+
 @dataclass(frozen=True, eq=False)
 class LiveFrame:
     """A frame with its answer, what is shown of it, and `fps`, frames answered per second just now.
 
     `latency`: seconds, as in `LiveSummary`. `picture`: with what was drawn on it, uint8 [height, width, 3] RGB; None when it is
-    neither shown nor recorded. `notice`: that a server does not answer, since when and why; empty when it does.
+    neither shown nor recorded. `notice`: what its classifier has to say, such as that a server does not answer, since when and why; mostly empty.
     """
 
     frame: Frame
@@ -77,6 +97,7 @@ def live(
     *,
     server: str | None = None,
     server_timeout: float = TIMEOUT,
+    classifier: HandClassifier | None = None,
     options: RuntimeOptions | None = None,
     mirror: bool | None = None,
     mirrored_source: bool = False,
@@ -98,7 +119,7 @@ def live(
     `bundle`: a `.task` file, or a run (its folder or name) whose bundle was exported. `source`: a video file, a camera's
     number, an address such as rtsp://…, or frames of your own. `server`: the address of a scoring server, in place of a bundle
     (None): hands are found here, and it is asked what gestures they make, for which it has `server_timeout` seconds; see
-    `recognition/remote.py` for what happens when it is gone. `options`: by default two hands, canned gestures answer.
+    `recognition/remote.py` for what happens when it is gone. `classifier`: the same, of your own. `options`: by default two hands, canned gestures answer.
     `mirror`: show and record as in a mirror; by default only a camera in a window. `mirrored_source`: the source gives a
     mirror's view, which is turned back first. `smoothing`: against flicker, see `Smoothing`. `max_fps`: pass over frames
     that come earlier. `record`: an MP4 file for the frames with what was drawn on them; `out`: a .csv or .jsonl file for the
@@ -118,23 +139,24 @@ def live(
     if record is not None and out is None:
         out = record.with_suffix(".csv")
     _check_files(record, out, source, overwrite)
-    if (bundle is None) == (server is None):
-        raise ConfigError("Give a bundle, or a server to be asked in its place.")
+    if [bundle, server, classifier].count(None) != 2:
+        raise ConfigError("Give a bundle, or a server or classifier to be asked in its place.")
     task = landmarks_bundle() if bundle is None else find_bundle(bundle)[0]
     read_task(task)  # raises: a camera is not opened for a film that was given in the bundle's place
     if mirror is None:
         mirror = isinstance(source, int) and window is not None
     with contextlib.ExitStack() as opened:
         try:
-            remote = opened.enter_context(RemoteClassifier(server, server_timeout)) if server is not None else None
+            if server is not None:
+                classifier = opened.enter_context(RemoteClassifier(server, server_timeout))
             load_mediapipe()  # it takes a second, in which frames of a camera would grow old
             with helpers_on_one_core():
                 taken = (
                     open_frames(source, mirrored=mirrored_source) if isinstance(source, str | Path | int) else source
                 )
             opened.callback(taken.close)
-            pace = _Pace(max_fps, seconds, frames)
-            session = _Session(taken, smoothing or Smoothing.off(), pace, mirror, window, remote)
+            pace = Pace(max_fps, seconds, frames)
+            session = _Session(taken, smoothing or Smoothing.off(), pace, mirror, window, classifier)
             session.begin(task, options, record, out, overwrite)
             if on_begin:
                 on_begin(taken)
@@ -154,42 +176,6 @@ def live(
         count = "1 frame" if summary.answered == 1 else f"{summary.answered} frames"
         raise KeyboardInterrupt(f"Stopped after {count}. {_kept(summary, 'They are in ') or 'Nothing was recorded.'}")
     return summary
-
-
-@dataclass
-class _Pace:
-    """Which frames are taken, by their time, and when it is enough."""
-
-    max_fps: float | None
-    seconds: float | None
-    frames: int | None
-    taken: int = 0
-    due: float | None = None  # the time of the next frame; None before the first
-    begin: float = 0.0
-
-    def enough(self, frame: Frame) -> bool:
-        """Tell whether it ends before this frame."""
-        if self.due is None:
-            self.begin = frame.seconds
-        over = self.seconds is not None and frame.seconds - self.begin >= self.seconds
-        return over or self.full
-
-    @property
-    def full(self) -> bool:
-        """Whether as many frames were taken as are wanted."""
-        return self.frames is not None and self.taken >= self.frames
-
-    def takes(self, frame: Frame) -> bool:
-        """Tell whether this frame is taken, and count it if so."""
-        step = 0.0 if self.max_fps is None else 1 / self.max_fps
-        if self.due is None:
-            self.due = frame.seconds
-        if frame.seconds < self.due - EARLY * step:
-            return False
-        late = frame.seconds >= self.due + step  # after a gap there is nothing to be made up for
-        self.due = (frame.seconds if late else self.due) + step
-        self.taken += 1
-        return True
 
 
 class _Viewer:
@@ -227,13 +213,13 @@ class _Session:
         self,
         source: FrameSource,
         smoothing: Smoothing,
-        pace: _Pace,
+        pace: Pace,
         mirror: bool,
         window: Screen | None,
-        remote: RemoteClassifier | None,
+        classifier: HandClassifier | None,
     ) -> None:
         self.source, self.smoothing, self.pace, self.mirror = source, smoothing, pace, mirror
-        self.remote = remote
+        self.classifier = classifier
         self.viewer = None if window is None else _Viewer(window, at_its_pace=not source.live)
         self.frames: Pipe[tuple[Frame, Any]] = Pipe(FILM_ROOM)
         self.answers: Pipe[tuple[Frame, Callable[[], Recognition]]] = Pipe(FILM_ROOM)
@@ -262,7 +248,7 @@ class _Session:
                 recognizer = self.film_recognizer = FilmRecognizer(task, options)
             unless_all_is_well.callback(recognizer.close)
             if record is not None or self.viewer is not None:
-                load_fonts(recognizer.labels if self.remote is None else self.remote.labels)
+                load_fonts(recognizer.labels if self.classifier is None else self.classifier.labels)
             if record is not None:
                 import av  # noqa: F401  # the recorder would import it when the first frame waits already
 
@@ -309,8 +295,8 @@ class _Session:
             seen=self.tally.seen(),
             files=tuple(self.files),
             size=self.tally.size,
-            unanswered=self.remote.unanswered if self.remote else 0,
-            outages=self.remote.outages if self.remote else 0,
+            unanswered=self.classifier.unanswered if self.classifier else 0,
+            outages=self.classifier.outages if self.classifier else 0,
         )
 
     def _stop(self) -> None:
@@ -400,9 +386,9 @@ class _Session:
 
     def _finished(self, frame: Frame, recognition: Recognition) -> LiveFrame:
         notice = ""
-        if self.remote is not None:
-            recognition = self.remote.answered(recognition)
-            notice = outage.sentence if (outage := self.remote.outage) else ""
+        if self.classifier is not None:
+            recognition = self.classifier.answered(recognition, frame)
+            notice = self.classifier.notice
         shown = self.smoothing.show(recognition)
         latency, picture = self._latency(frame, recognition), None
         if self.recorder is not None or self.viewer is not None:

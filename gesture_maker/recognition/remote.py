@@ -33,6 +33,8 @@ from gesture_maker.synthetic.poses import POSES
 if TYPE_CHECKING:
     import requests
 
+    from gesture_maker.recognition.frames import Frame
+
 TIMEOUT = 1.0
 """Seconds for an answer; one on the same machine takes 0.005, one on another continent 0.3."""
 
@@ -107,7 +109,12 @@ class RemoteClassifier:
         with self._changed:
             return self._outage
 
-    def answered(self, recognition: Recognition) -> Recognition:
+    @property
+    def notice(self) -> str:
+        """What to show of it: nothing when it answers."""
+        return outage.sentence if (outage := self.outage) else ""
+
+    def answered(self, recognition: Recognition, frame: Frame | None = None) -> Recognition:  # noqa: ARG002
         """Return a frame's hands with the server's gestures, or with `UNANSWERED`; the time that it took counts."""
         hands = recognition.hands
         if not hands:

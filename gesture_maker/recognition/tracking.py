@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gesture_maker.errors import GestureMakerError
-from gesture_maker.recognition.answers import Recognition
+from gesture_maker.recognition.answers import Recognition, RecognizedHand
 from gesture_maker.recognition.frames import Frame
 from gesture_maker.recognition.runtime import Runtime, RuntimeOptions
 
@@ -60,7 +60,11 @@ class FilmRecognizer:
     def recognition(self, frame: Frame, result: Any, seconds: float) -> Recognition:
         """Return the hands of a frame from what `ask` returned for it."""
         height, width = frame.pixels.shape[:2]
-        return Recognition(self._runtime.hands(result, width, height), seconds)
+        return Recognition(self.hands(result, width, height), seconds)
+
+    def hands(self, result: Any, width: int, height: int, margin: int = 0) -> tuple[RecognizedHand, ...]:
+        """Return the hands of what `ask` returned, for a picture of `width` x `height` that was seen with a border of `margin` pixels."""
+        return self._runtime.hands(result, width, height, margin)
 
     def close(self) -> None:
         """Free the recognizer."""
