@@ -9,8 +9,7 @@ As for photos, whatever lies there and is no clip is returned with the reason, s
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from gesture_maker.dataset.manifest import ManifestRow, original_name, read_mani
 from gesture_maker.dataset.names import NONE
 from gesture_maker.dataset.videos import is_video_name
 from gesture_maker.errors import DatasetError
-from gesture_maker.files import sha256_of_file
+from gesture_maker.files import sha256_of, sha256_of_file
 from gesture_maker.images import is_image_name, not_an_image_reason, read_image
 from gesture_maker.recognition.frames import USUAL_RATE, Frame, open_film
 
@@ -158,19 +157,16 @@ def frames_in(folder: Path) -> tuple[Path, ...]:
 
 
 def clip_sha256(clip: Clip) -> str:
-    """Return a SHA-256 that is the same for the same content: of a video its bytes', of a folder that of names and contents.
+    """Return a SHA-256 that is the same for the same content: of a video its bytes', of a folder `sha256_of_frames`.
 
     Raises OSError when it cannot be read.
     """
-    return sha256_of_frames(clip.frames) if clip.is_folder else sha256_of_file(clip.path)
+    return sha256_of_frames(map(sha256_of_file, clip.frames)) if clip.is_folder else sha256_of_file(clip.path)
 
 
-def sha256_of_frames(frames: tuple[Path, ...]) -> str:
-    """Return the SHA-256 of a folder of frames: of each frame's name and the SHA-256 of its content, in their order."""
-    digest = hashlib.sha256()
-    for frame in frames:
-        digest.update(f"{frame.name}\0{sha256_of_file(frame)}\0".encode(errors="surrogateescape"))
-    return digest.hexdigest()
+def sha256_of_frames(digests: Iterable[str]) -> str:
+    """Return the SHA-256 of a folder of frames: of the SHA-256 of each frame, in their order, whatever they are called."""
+    return sha256_of("\n".join(digests).encode())
 
 
 def read_frames(clip: Clip, rate_of_folders: float = USUAL_RATE) -> Iterator[Frame]:
