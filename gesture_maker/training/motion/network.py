@@ -1,0 +1,153 @@
+"""The networks over sequences, float32 [N, frames, numbers] to scores [N, classes], in Keras.
+
+Each is there twice. `plain` is made of Keras's own layers only, so that the file that is kept loads wherever Keras does.
+`trainable` has the same weights in the same order and computes the same, with two layers that suit training better: an LSTM that runs through
+a sequence in one operation, and a dropout that is told by a number what to leave out, so that a training that goes on after a
+kill leaves out what it would have left out.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from gesture_maker.training.motion.settings import MotionSettings
+from gesture_maker.training.tensorflow_runtime import load_tensorflow
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What goes in and out: `frames` of `numbers` each, `classes`. `scale`: by which the numbers are multiplied first."""
+
+    frames: int
+    numbers: int
+    classes: int
+    scale: float = 1.0
+
+
+def plain(settings: MotionSettings, shape: Shape) -> Any:
+    """Return the network of Keras's own layers."""
+    layers = load_tensorflow().keras.layers
+    return _network(settings, shape, layers.LSTM, lambda name: layers.Dropout(settings.dropout, name=name))
+
+
+def trainable(settings: MotionSettings, shape: Shape, step: Any) -> Any:
+    """Return the network to be trained. `step`: an int32 variable, which has to change from step to step."""
+    own = _own_layers()
+    numbers = itertools.count(1000 * settings.seed)
+
+    def dropout(name: str) -> Any:
+        number = next(numbers) % 2**31
+        return own.dropout(
+            settings.dropout, lambda: (number, step), name
+        )  # a function: the step is no weight of the layer
+
+    return _network(settings, shape, own.whole_lstm, dropout)
+
+
+def _network(settings: MotionSettings, shape: Shape, lstm: Any, dropout: Any) -> Any:
+    keras = load_tensorflow().keras
+    layers = keras.layers
+    assert settings.units is not None
+    assert settings.dense is not None
+
+    def settled(values: Any, name: str) -> Any:
+        return dropout(f"dropout_{name}")(layers.BatchNormalization(name=f"normalization_{name}")(values))
+
+    given = layers.Input((shape.frames, shape.numbers), name="sequence")
+    values = layers.Rescaling(shape.scale, name="scale")(given)
+    if settings.model == "tcn":
+        values = _convolutions(settings, values, settled)
+    else:
+        kind = lstm if settings.model == "lstm" else layers.GRU
+        for number, units in enumerate(settings.units, 1):
+            whole = number < len(settings.units)  # the last layer's answer at the end of the sequence is what counts
+            values = settled(
+                kind(units, return_sequences=whole, name=f"{settings.model}_{number}")(values), f"{number}"
+            )
+    for number, units in enumerate(settings.dense, 1):
+        values = settled(layers.Dense(units, activation="relu", name=f"dense_{number}")(values), f"dense_{number}")
+    scores = layers.Dense(shape.classes, activation="softmax", name="scores")(values)
+    return keras.Model(given, scores, name=settings.model)
+
+
+def _convolutions(settings: MotionSettings, values: Any, settled: Any) -> Any:
+    """Return what convolutions over ever longer stretches of time make of a sequence, each added to what it was given."""
+    layers = load_tensorflow().keras.layers
+    assert settings.units is not None
+    for number, units in enumerate(settings.units, 1):
+        seen = layers.Conv1D(
+            units,
+            settings.kernel,
+            padding="same",
+            dilation_rate=2 ** (number - 1),
+            activation="relu",
+            name=f"tcn_{number}",
+        )(values)
+        seen = settled(seen, f"{number}")
+        values = layers.Add(name=f"sum_{number}")([values, seen]) if values.shape[-1] == units else seen
+    mean = layers.GlobalAveragePooling1D(name="mean")(values)
+    return layers.Concatenate(name="summary")([mean, layers.GlobalMaxPooling1D(name="most")(values)])
+
+
+@dataclass(frozen=True)
+class _OwnLayers:
+    whole_lstm: Any
+    dropout: Any
+
+
+@cache
+def _own_layers() -> _OwnLayers:
+    """Return the layers for training; made when first needed, since their bases are TensorFlow's."""
+    tensorflow = load_tensorflow()
+    lstm: Any = tensorflow.keras.layers.LSTM
+    layer: Any = tensorflow.keras.layers.Layer
+
+    class WholeLstm(lstm):  # type: ignore[misc]
+        """An LSTM with its defaults, in one operation a sequence."""
+
+        def call(self, inputs: Any, **_: Any) -> Any:
+            cell = self.cell
+            by_time = tensorflow.transpose(inputs, [1, 0, 2])
+            nothing = tensorflow.zeros([tensorflow.shape(inputs)[0], self.units])
+            unused = tensorflow.zeros([self.units])
+            out = tensorflow.raw_ops.BlockLSTMV2(
+                seq_len_max=tensorflow.constant(inputs.shape[1], tensorflow.int64),
+                x=by_time,
+                cs_prev=nothing,
+                h_prev=nothing,
+                w=tensorflow.concat([cell.kernel, cell.recurrent_kernel], axis=0),
+                wci=unused,
+                wcf=unused,
+                wco=unused,
+                b=cell.bias,
+                cell_clip=0.0,
+                use_peephole=False,
+            ).h
+            return tensorflow.transpose(out, [1, 0, 2]) if self.return_sequences else out[-1]
+
+    class StatelessDropout(layer):  # type: ignore[misc]
+        """A dropout that leaves out what follows from two numbers, of which the second is the step."""
+
+        def __init__(self, rate: float, seed: Callable[[], tuple[int, Any]], name: str) -> None:
+            super().__init__(name=name)
+            self._rate, self._seed = rate, seed
+
+        def call(self, inputs: Any, training: bool = False) -> Any:
+            if not training or not self._rate:
+                return inputs
+            return tensorflow.nn.experimental.stateless_dropout(
+                inputs, self._rate, tensorflow.stack(self._seed()), rng_alg="philox"
+            )
+
+    return _OwnLayers(WholeLstm, StatelessDropout)
+
+
+def copied(settings: MotionSettings, shape: Shape, weights: Sequence[Any]) -> Any:
+    """Return the plain network with the weights of a trained one."""
+    model = plain(settings, shape)
+    model.set_weights(weights)
+    return model
