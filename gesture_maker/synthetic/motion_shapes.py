@@ -22,6 +22,10 @@ SWIPE_SECONDS, SWIPE_WIDTHS = (0.25, 0.6), (2.3, 4.0)
 
 GROWTH = (1.45, 1.9)  # how much larger a hand that is pushed towards the camera becomes
 
+_FASTEST = 10.0
+"""Hand widths a second, on the way's average. At 20 frames a second a hand of 15 is lost in one frame of ten: MediaPipe looks for it
+where it was in the frame before."""
+
 _LEAN = np.radians(10.0)  # from the straight way to the side, at most
 _FLAT_FINGER = (-1.0, 3.0, 6.0, 4.0)  # abduction, MCP, PIP, DIP in degrees, as in `POSES`
 _PINCH_OPEN = {"index": (0.0, 22.0, 20.0, 10.0), "thumb": (42.0, 36.0, 24.0, 4.0, 4.0)}
@@ -116,8 +120,8 @@ def softly(share: float) -> float:
 
 def _swipe(across: float, down: float) -> Maker:
     def make(hand: Hand, rng: np.random.Generator) -> Shape:
-        seconds = _about(rng, 0.42 / hand.habits.tempo, 0.12, *SWIPE_SECONDS)
         widths = _about(rng, 2.9 * hand.habits.reach, 0.1, *SWIPE_WIDTHS)
+        seconds = max(_about(rng, 0.42 / hand.habits.tempo, 0.12, *SWIPE_SECONDS), widths / _FASTEST)
         lean = rng.uniform(-_LEAN, _LEAN)
         towards = np.array([across * np.cos(lean) - down * np.sin(lean), across * np.sin(lean) + down * np.cos(lean)])
         aside = np.array([-towards[1], towards[0]]) * rng.uniform(-0.25, 0.25)  # a hand goes in an arc
@@ -142,8 +146,9 @@ def _circle(clockwise: float) -> Maker:
 
     def make(hand: Hand, rng: np.random.Generator) -> Shape:
         rounds = float(rng.choice([1.0, 1.0, 2.0])) + rng.uniform(-0.06, 0.1)
-        seconds = rounds * _about(rng, 0.68 / hand.habits.tempo, 0.12, 0.42, 0.95)
         radius = _about(rng, 0.8 * hand.habits.reach, 0.15, 0.5, 1.15)
+        each = max(_about(rng, 0.68 / hand.habits.tempo, 0.12, 0.42, 0.95), 2 * np.pi * radius / _FASTEST)
+        seconds = rounds * each
         axes = radius * np.array([1.0, rng.uniform(0.8, 1.2)])
         tilt, begin = rng.uniform(0, np.pi), rng.choice([-0.5, 0.5, -0.5, 1.0]) * np.pi + rng.normal(0, 0.35)
         dent, place = rng.uniform(0, 0.07), rng.uniform(0, 2 * np.pi)
@@ -170,8 +175,8 @@ def _circle(clockwise: float) -> Maker:
 
 def _wave(hand: Hand, rng: np.random.Generator) -> Shape:
     swings = int(rng.integers(2, 5))
-    period = _about(rng, 0.4 / hand.habits.tempo, 0.1, 0.28, 0.55)
-    degrees = _about(rng, (15.0 if hand.habits.elbow else 20.0) * hand.habits.reach, 0.12, 12, 28)
+    period = _about(rng, 0.42 / hand.habits.tempo, 0.1, 0.34, 0.55)
+    degrees = _about(rng, (11.0 if hand.habits.elbow else 19.0) * hand.habits.reach, 0.12, 9, 26)
     side = rng.choice([-1.0, 1.0])
     # About the elbow, which is 2.8 hand widths below the wrist; about the wrist it moves a little all the same.
     wrist = np.radians(degrees) * (2.8 if hand.habits.elbow else rng.uniform(0.2, 1.0))

@@ -49,7 +49,7 @@ STILL = "still"
 """The background class: a hand that rests, drifts, or slowly goes elsewhere."""
 
 SECONDS = (1.2, 2.5)  # of a clip
-RATE, SIZE = 20.0, (256, 256)
+RATE, SIZE = 20.0, (192, 192)
 """Frames per second, and width and height in pixels, by default."""
 
 SLOW = SWIPE_WIDTHS[0] / SWIPE_SECONDS[1] / 3.5
@@ -133,7 +133,7 @@ def draw_clip(
     and `still` before and after. `index` tells the clips of one person apart; `size` is (width, height). The same arguments
     give the same frames. Raises ConfigError for another label, a size under 32 pixels, or no rate.
     """
-    _checked(label, rate, size)
+    check_clip(label, rate, size)
     scene, parts, waves = _clip(label, person, index, seed, size)
     return draw_parts(scene, parts, waves, rate, seed, "clip", person, label, index)
 
@@ -142,7 +142,7 @@ def clip_hands(label: str, person: int, index: int, seed: int, *, rate: float = 
     """Return each frame's time in seconds and its hand, as MediaPipe's landmarker would describe that of `draw_clip`, of the same
     size as by default: with a landmarker's noise, but no picture is drawn. 0.3 ms a frame. Raises ConfigError as `draw_clip`.
     """
-    _checked(label, rate, SIZE)
+    check_clip(label, rate, SIZE)
     scene, parts, waves = _clip(label, person, index, seed, SIZE)
     rng = generator(seed, "landmarks", person, label, index)
     hands = []
@@ -165,11 +165,12 @@ def clip_hands(label: str, person: int, index: int, seed: int, *, rate: float = 
 
 def clip_parts(label: str, person: int, index: int, seed: int) -> list[Part]:
     """Return what the hand of a clip of the default size does, one thing after the other. Raises ConfigError for another label."""
-    _checked(label, RATE, SIZE)
+    check_clip(label, RATE, SIZE)
     return _clip(label, person, index, seed, SIZE)[1]
 
 
-def _checked(label: str, rate: float, size: tuple[int, int]) -> None:
+def check_clip(label: str, rate: float, size: tuple[int, int]) -> None:
+    """Raise ConfigError for what `draw_clip` cannot draw."""
     if label != STILL and label not in MOTIONS:
         raise ConfigError(f'There is no drawn motion "{label}": choose from {STILL}, {", ".join(MOTIONS)}.')
     if min(size) < MIN_SIDE:
@@ -194,7 +195,7 @@ def _clip(label: str, person: int, index: int, seed: int, size: tuple[int, int])
 
 def home(scene: Scene, rng: np.random.Generator) -> Array:
     """Return about where this person holds the hand, [2]."""
-    return np.array(scene.hand.habits.home) + rng.normal(0, 0.05, 2)
+    return np.asarray(np.array(scene.hand.habits.home) + rng.normal(0, 0.05, 2))
 
 
 def draw_waves(rng: np.random.Generator) -> Waves:

@@ -1,0 +1,59 @@
+#!/usr/bin/env python
+"""Draw a film of one person who makes gestures that move, one after the other, and write down when each begins and ends.
+
+    .venv/bin/python scripts/draw_motion_film.py FILM.mp4 [--events 20] [--person 2000] [--seed 0]
+
+Beside the film, FILM.json holds its events: label, begin and end in seconds. The person is by default nobody whom the demo trains or
+tests on. 20 events take about a minute, and to draw them half of one.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from gesture_maker.cli.progress import progress_bar
+from gesture_maker.files import write_json
+from gesture_maker.synthetic.film import FilmFrame
+from gesture_maker.synthetic.motion_dataset import write_film
+from gesture_maker.synthetic.motion_film import RATE, SIZE, draw_motion_film
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("film", type=Path)
+    parser.add_argument("--events", type=int, default=20)
+    parser.add_argument("--person", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rate", type=float, default=RATE, help="frames per second")
+    parser.add_argument("--size", type=int, nargs=2, default=SIZE, metavar=("WIDTH", "HEIGHT"), help="even numbers")
+    asked = parser.parse_args()
+    if asked.film.suffix.lower() != ".mp4":
+        parser.error(f"{asked.film} is no name for a film: give one that ends with .mp4.")
+
+    events, frames = draw_motion_film(asked.events, asked.person, asked.seed, rate=asked.rate, size=tuple(asked.size))
+    with progress_bar("Drawing") as show:
+
+        def counted(frames: Iterable[FilmFrame]) -> Iterator[FilmFrame]:
+            for number, frame in enumerate(frames, 1):
+                show(number, max(number, round(events[-1].end * asked.rate)))
+                yield frame
+
+        write_film(asked.film, counted(frames), asked.rate)
+    write_json(
+        asked.film.with_suffix(".json"),
+        {
+            "person": asked.person,
+            "seed": asked.seed,
+            "rate": asked.rate,
+            "size": list(asked.size),
+            "events": [asdict(event) for event in events],
+        },
+    )
+    print(asked.film)
+
+
+if __name__ == "__main__":
+    main()
