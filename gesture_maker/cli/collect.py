@@ -95,7 +95,7 @@ def collect(
 
         with progress_bar("Collecting") as progress:
             result = collect_images(sources or [], place, label, move, every, progress)
-        _print_collected(result, list_skipped)
+        print_collected(result, list_skipped)
         worked = bool(result.added or result.already)
         if not worked:
             typer.echo("Error: Nothing was collected: none of the files can be used.", err=True)
@@ -196,7 +196,8 @@ def _print_taken(result: CaptureResult) -> None:
         typer.echo("No photo was taken.")
 
 
-def _print_collected(result: CollectResult, list_skipped: bool) -> None:
+def print_collected(result: CollectResult, list_skipped: bool) -> None:
+    """Print what was collected by class, and the files that were skipped, all or the first `SHOWN`."""
     rows = {
         name: (str(result.added.get(name, 0)), str(result.already.get(name, 0)), str(total))
         for name, total in result.totals.items()

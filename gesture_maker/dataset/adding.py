@@ -127,8 +127,8 @@ class DatasetWriter:
 
 
 def next_number(folder: Path, label: str) -> int:
-    """Return the number after the highest that an image `<label>_<number>.<ext>` in the folder has."""
-    pattern = re.compile(re.escape(label) + r"_([0-9]{1,18})\.[^.]+", re.IGNORECASE)
+    """Return the number after the highest that an image or video `<label>_<number>.<ext>`, or a folder of frames, has there."""
+    pattern = re.compile(re.escape(label) + r"_([0-9]{1,18})(\.[^.]+)?", re.IGNORECASE)
     try:
         with os.scandir(folder) as entries:
             numbers = [int(match.group(1)) for entry in entries if (match := pattern.fullmatch(entry.name))]

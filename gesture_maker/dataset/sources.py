@@ -102,7 +102,7 @@ def planned(sources: Iterable[Path], dataset: Path, label: str | None, below: Pa
     plan = Plan()
     with archives.opener() as opener, called_below(below):
         for source in sources:
-            _check_apart(source, dataset)
+            check_apart(source, dataset)
             if source.is_dir():
                 _add_folder(plan, source, dataset, label, opener)
             elif source.is_file():
@@ -135,7 +135,8 @@ def called_below(folder: Path | None) -> Iterator[None]:
         raise type(error)(name_below(str(error), folder)) from error
 
 
-def _check_apart(source: Path, dataset: Path) -> None:
+def check_apart(source: Path, dataset: Path) -> None:
+    """Raise SourceError when a source lies in the dataset that it is to be collected into."""
     inside, target = source.resolve(), dataset.resolve()
     if inside == target:
         raise SourceError(f"{source} is the dataset itself: to give its images new names, use gesture-maker rename.")
@@ -163,17 +164,17 @@ def _add_archive(plan: Plan, source: Path, label: str | None, opener: archives.O
     archive = opener.open(source)
     items, skipped = _expanded(archive.members, opener, 1)
     content = next((member for member in archive.members if member.parts[-1] == MANIFEST_NAME), None)
-    _add(plan, source, class_of_zip(source.name), items, skipped, label, _Manifest.of_member(content))
+    _add(plan, source, class_of_zip(source.name), items, skipped, label, SourceManifest.of_member(content))
 
 
 def _add_folder(plan: Plan, source: Path, dataset: Path, label: str | None, opener: archives.Opener) -> None:
-    files, skipped = _walk(source, dataset.resolve())
+    files, skipped = files_below(source, dataset.resolve())
     items, others = _expanded(files, opener, 0)
     content = next((file for file in files if file.parts[-1] == MANIFEST_NAME), None)
-    _add(plan, source, source.resolve().name, items, skipped + others, label, _Manifest.of_file(content, source))
+    _add(plan, source, source.resolve().name, items, skipped + others, label, SourceManifest.of_file(content, source))
 
 
-def _walk(source: Path, apart: Path) -> tuple[list[DiskFile], list[Skipped]]:
+def files_below(source: Path, apart: Path) -> tuple[list[DiskFile], list[Skipped]]:
     """Return the files below a folder in natural order, following links once and staying out of the dataset itself."""
     files: list[DiskFile] = []
     skipped: list[Skipped] = []
@@ -271,7 +272,7 @@ def _add(
     items: list[_Placed],
     skipped: list[Skipped],
     label: str | None,
-    manifest: _Manifest,
+    manifest: SourceManifest,
 ) -> None:
     if manifest.problem:
         skipped.append(manifest.problem)
@@ -288,8 +289,8 @@ def _add(
         if label is None and folders and len(placed.parts) != 2:
             skipped.append(Skipped(placed.item.shown, OUTSIDE if len(placed.parts) == 1 else TOO_DEEP))
             continue
-        name = label or _label_of(placed.parts[0] if folders else own_name, source)
-        row = manifest.row_of(placed.item)
+        name = label or label_of_folder(placed.parts[0] if folders else own_name, source)
+        row = manifest.row_of(placed.item.parts)
         plan.candidates.append(
             Candidate(placed.item, name, (row and row.source) or placed.item.shown, row.group if row else "")
         )
@@ -300,7 +301,7 @@ def _add(
 
 
 @dataclass(frozen=True)
-class _Manifest:
+class SourceManifest:
     """What a source's own manifest.csv says; paths in it are relative to the folder in which it lies."""
 
     rows: dict[str, ManifestRow] = field(default_factory=dict)
@@ -308,11 +309,13 @@ class _Manifest:
     problem: Skipped | None = None
 
     @classmethod
-    def of_member(cls, member: archives.Member | None) -> _Manifest:
+    def of_member(cls, member: archives.Member | None) -> SourceManifest:
+        """Return that of a zip, from the member that it is; an empty one when there is none."""
         return cls._parsed(member) if member else cls()
 
     @classmethod
-    def of_file(cls, file: DiskFile | None, source: Path) -> _Manifest:
+    def of_file(cls, file: DiskFile | None, source: Path) -> SourceManifest:
+        """Return that of a folder, from the file that it is, or the one above a folder that is a class of a dataset."""
         if file is not None:
             return cls._parsed(file)
         try:  # one class folder of a dataset: the manifest lies above it
@@ -323,18 +326,20 @@ class _Manifest:
         return cls({row.file[len(name) + 1 :]: row for row in above.values() if row.file.startswith(f"{name}/")})
 
     @classmethod
-    def _parsed(cls, item: _Item) -> _Manifest:
+    def _parsed(cls, item: _Item) -> SourceManifest:
         try:
             return cls(parse_manifest(item.read(), item.shown), item.parts[:-1])
         except (DatasetError, UnreadableImage):
             return cls(problem=Skipped(item.shown, "not a manifest of gesture-maker, groups are not taken from it"))
 
-    def row_of(self, item: _Item) -> ManifestRow | None:
+    def row_of(self, parts: tuple[str, ...]) -> ManifestRow | None:
+        """Return what it says of the file, or folder of frames, that lies there in the source."""
         below = len(self.folder)
-        return self.rows.get("/".join(item.parts[below:])) if item.parts[:below] == self.folder else None
+        return self.rows.get("/".join(parts[below:])) if parts[:below] == self.folder else None
 
 
-def _label_of(name: str, source: Path) -> str:
+def label_of_folder(name: str, source: Path) -> str:
+    """Return the class that a folder of a source is named after. Raises LabelError when it cannot be one."""
     try:
         return normalize_label(name)
     except LabelError as error:

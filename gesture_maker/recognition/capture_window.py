@@ -53,7 +53,7 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Scene:
-    """What the window shows besides the camera's picture."""
+    """What the window shows besides the camera's picture; `what` is in the dataset."""
 
     label: str
     counts: tuple[int, int, int]
@@ -61,6 +61,7 @@ class Scene:
     keys: str
     message: str = ""
     recording: bool = False
+    what: str = "photo"
 
 
 def collect_in_window(
@@ -216,7 +217,7 @@ def draw_capture(pixels: Pixels, hand: Hand | None, scene: Scene, mirror: bool) 
 
     photos, usable, bursts = scene.counts
     middle = HEAD // 2
-    there = f"{_many(scene.total, 'photo')} in the dataset"
+    there = f"{_many(scene.total, scene.what)} in the dataset"
     taken = f"{_many(photos, 'photo')} in {_many(bursts, 'burst')}, {usable} with a hand"
     right = _write(canvas, there, 16, DIM, wide - GAP, middle + (14 if photos else 0), "r")
     if photos:

@@ -304,7 +304,7 @@ def open_session(
     if root.exists():
         check_is_folder(root)
     next_number(root / label, label)  # raises where no folder can be
-    _check_writable(root)
+    check_writable(root)
     writer = DatasetWriter(root)
     writer.learn((lambda done, total: progress("dataset", done, total)) if progress else None)
     album = Album(writer, _name_of(camera), only_usable)
@@ -411,7 +411,7 @@ def _name_of(camera: int | str) -> str:
     return f"camera {camera}" if isinstance(camera, int) else without_password(camera)
 
 
-def _check_writable(root: Path) -> None:
+def check_writable(root: Path) -> None:
     """Raise OSError, naming the dataset, unless files can be made in it: before a camera is opened and a hand raised."""
     place = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
     try:

@@ -116,7 +116,7 @@ def _add(parts: Parts, tree: Tree, path: str, grouping: Grouping, alone: bool) -
                     images.append(member)
         if not images and not alone:
             parts.ignored.append((tree.name_of(path), "there is no image in it"))
-        depth = _wrapping({member.parts[:-1] for member in images})
+        depth = wrapping({member.parts[:-1] for member in images})
         folders = {member.parts[depth] for member in images if len(member.parts) > depth + 1}
         own = "" if len(folders) > (0 if alone else 1) else class_of_zip(path)
         groups = _groups(grouping, manifest, images[0].parts[:depth] if images else (), parts)
@@ -125,7 +125,7 @@ def _add(parts: Parts, tree: Tree, path: str, grouping: Grouping, alone: bool) -
             parts.add(label, _table(path, folder, label, members, groups))
 
 
-def _wrapping(folders: set[tuple[str, ...]]) -> int:
+def wrapping(folders: set[tuple[str, ...]]) -> int:
     """Return how many folders, from the outermost on, only wrap the class folders."""
     depth = 0
     while True:
