@@ -72,13 +72,18 @@ def is_leap_gest_recog(path: Path) -> bool:
     if path.is_dir():
         patterns = (f"{'*/' * depth}[0-9][0-9]_*/frame_[0-9]*.png" for depth in range(WRAPPERS + 2))
         found = (next(path.glob(pattern), None) for pattern in patterns)
-        return any(frame is not None and _match(frame.relative_to(path).as_posix()) for frame in found)
+        return any(frame is not None and is_leap_frame(frame.relative_to(path).as_posix()) for frame in found)
     if not (path.is_file() and is_zip_name(path.name)):
         return False
     try:
-        return any(map(_match, _names(path)))
+        return any(map(is_leap_frame, _names(path)))
     except (SourceError, OSError):  # whoever reads it says what is wrong
         return False
+
+
+def is_leap_frame(name: str) -> bool:
+    """Tell by its path (posix) whether a file is a frame of LeapGestRecog."""
+    return _match(name) is not None
 
 
 def read_leap_gest_recog(path: Path) -> LeapGestRecog:
