@@ -53,6 +53,14 @@ class TrackingError(GestureMakerError):
     """MLflow is not installed, its store cannot be reached, or does not have what was asked for."""
 
 
+class HubError(GestureMakerError):
+    """A model cannot be shared or taken over: of the Hub, of the network, or because its files are not what they should be."""
+
+
+class HubUnreachableError(HubError):
+    """The Hub does not answer now; what was asked for may still be right."""
+
+
 def sentence_of(error: GestureMakerError | OSError) -> str:
     """Return what to tell the user: of the system's own errors (a full or read-only disk, no permission) in its words."""
     if not isinstance(error, OSError):

@@ -54,6 +54,7 @@ def _register() -> None:
         diagnose,
         evaluate,
         export,
+        hub,
         landmarks,
         live,
         registry,
@@ -79,6 +80,7 @@ def _register() -> None:
     app.command("serve", epilog=serve.EXAMPLE)(serve.serve)
     app.command("studio", epilog=studio.EXAMPLE)(studio.studio)
     app.add_typer(registry.app, name="registry")
+    app.add_typer(hub.app, name="hub")
     app.add_typer(assets.app, name="assets")
 
 

@@ -18,7 +18,9 @@ _CAMERA = "With --camera"
 
 def evaluate(
     context: typer.Context,
-    bundle: str = typer.Argument(..., metavar="RUN_OR_TASK", help="A run whose bundle was exported, or a .task file."),
+    bundle: str = typer.Argument(
+        ..., metavar="RUN_OR_TASK", help="A run whose bundle was exported, a .task file, or hf://OWNER/NAME."
+    ),
     images: str | None = typer.Argument(
         None,
         metavar="IMAGES",
@@ -100,9 +102,12 @@ def evaluate(
     answered to hands that make none. --videos does the same with films, such as DIR/rock/first.mp4.
     """
     from gesture_maker.cli.guided import check_usage, finish, watch_camera, watch_films
+    from gesture_maker.cli.hub import model_of, results_folder
 
     check_usage(context, camera, videos)
     source = None if camera is None else camera_of(context, camera, "for films there is --videos")
+    out = out or results_folder(bundle, images or videos)
+    bundle, compare = model_of(bundle), compare and model_of(compare)
     if camera is not None or videos is not None:
         from gesture_maker.recognition.runtime import RuntimeOptions
 
