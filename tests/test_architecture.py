@@ -23,7 +23,7 @@ PACKAGE = ROOT / "gesture_maker"
 
 ORDER = (
     *("dataset", "landmarks", "synthetic", "embedders", "training", "bundle", "recognition", "evaluation"),
-    *("classifiers", "tracking"),
+    *("classifiers", "tracking", "hub"),
 )
 """The rooms in the order of the data: each may import those before it, and itself."""
 
@@ -39,6 +39,7 @@ EXCEPTIONS = {
 
 TRAINING_ONLY = ("tensorflow", "keras", "tf_keras", "mediapipe_model_maker", "official")
 TRACKING_ONLY = ("mlflow",)
+HUB_ONLY = ("huggingface_hub", "httpx", "httpx2", "hf_xet")
 STUDIO_ONLY = ("fastapi", "starlette", "uvicorn", "websockets", "pydantic", "anyio")
 COMES_WITH_MLFLOW = ("uvicorn",)  # runs its scoring server
 LONGEST = 450  # lines of a module
@@ -156,6 +157,16 @@ def test_mlflow_is_imported_in_tracking_only() -> None:
         for path in modules()
         for target, _ in imports_of(path)
         if target.split(".")[0] in TRACKING_ONLY and room_of(name_of(path)) != "tracking"
+    ]
+    assert wrong == []
+
+
+def test_the_hubs_client_is_imported_in_hub_only_and_when_it_is_needed() -> None:
+    wrong = [
+        f"{name_of(path)} imports {target}"
+        for path in modules()
+        for target, inside in imports_of(path)
+        if target.split(".")[0] in HUB_ONLY and (room_of(name_of(path)) != "hub" or not inside)
     ]
     assert wrong == []
 
