@@ -23,7 +23,7 @@ PACKAGE = ROOT / "gesture_maker"
 
 ORDER = (
     *("dataset", "landmarks", "synthetic", "embedders", "training", "bundle", "recognition", "evaluation"),
-    *("classifiers", "tracking", "hub"),
+    *("classifiers", "tracking", "motion", "hub"),
 )
 """The rooms in the order of the data: each may import those before it, and itself."""
 

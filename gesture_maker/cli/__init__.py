@@ -57,6 +57,7 @@ def _register() -> None:
         hub,
         landmarks,
         live,
+        motion,
         registry,
         rename,
         serve,
@@ -80,6 +81,7 @@ def _register() -> None:
     app.command("serve", epilog=serve.EXAMPLE)(serve.serve)
     app.command("studio", epilog=studio.EXAMPLE)(studio.studio)
     app.add_typer(registry.app, name="registry")
+    app.add_typer(motion.app, name="motion")
     app.add_typer(hub.app, name="hub")
     app.add_typer(assets.app, name="assets")
 

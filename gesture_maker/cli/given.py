@@ -44,6 +44,25 @@ def camera_of(context: typer.Context, camera: str, otherwise: str) -> int | str:
     )
 
 
+def live_source(context: typer.Context, source: str | None, camera: str | None) -> int | str:
+    """Return where frames come from: a video or address given as SOURCE, or a camera. Raises BadParameter when both are given."""
+    from pathlib import Path
+
+    if source is not None and camera is not None:
+        raise typer.BadParameter("give a SOURCE or --camera, not both")
+    if source is not None and source.isdigit() and not Path(source).exists():
+        raise typer.BadParameter(f"there is no video {source}; for a camera give --camera {source}")
+    return source if source is not None else camera_of(context, camera or "0", "a video file is the SOURCE")
+
+
+def numbers_of(text: str | None, option: str) -> tuple[int, ...] | None:
+    """Return whole numbers such as those of `128,64`; None where nothing was given. Raises BadParameter for anything else."""
+    try:
+        return None if text is None else tuple(int(one) for one in text.split(",") if one.strip())
+    except ValueError:
+        raise typer.BadParameter("give whole numbers such as 128,64", param_hint=option) from None
+
+
 TRACK = typer.Option(
     None,
     "--track",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from gesture_maker.cli.given import RUNTIME, camera_of, confidence, refuse
+from gesture_maker.cli.given import RUNTIME, confidence, live_source, refuse
 
 if TYPE_CHECKING:
     from gesture_maker.recognition.frames import FrameSource
@@ -27,7 +27,7 @@ def live(
     task: str | None = typer.Argument(
         None,
         metavar="TASK",
-        help="A run whose bundle was exported, or a .task file; left out with --server.",
+        help="A run whose bundle was exported, a .task file, or hf://OWNER/NAME; left out with --server.",
         show_default=False,
     ),
     source: str | None = typer.Argument(
@@ -104,14 +104,10 @@ def live(
         refuse(context, {"server_timeout": "--server-timeout"}, "it goes with --server")
         if task is None:
             raise typer.BadParameter("give a TASK, or the --server to ask in its place", context, param_hint="TASK")
-    if source is not None and camera is not None:
-        raise typer.BadParameter("give a SOURCE or --camera, not both")
-    if source is not None and source.isdigit() and not Path(source).exists():
-        raise typer.BadParameter(f"there is no video {source}; for a camera give --camera {source}")
-
-    frames_of = source if source is not None else camera_of(context, camera or "0", "a video file is the SOURCE")
+    frames_of = live_source(context, source, camera)
     from contextlib import ExitStack
 
+    from gesture_maker.cli.hub import model_of
     from gesture_maker.cli.progress import progress_bar, renewed_line
     from gesture_maker.recognition.live import live as run_live
     from gesture_maker.recognition.runtime import RuntimeOptions
@@ -126,6 +122,7 @@ def live(
         not no_canned,
     )
     smoothing = parse_smoothing(smooth)
+    task = task and model_of(task)
     with ExitStack() as shown:
         window = None if headless else shown.enter_context(Window("gesture-maker live"))
         calls: dict[str, Any] = {}

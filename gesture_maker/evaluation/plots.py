@@ -20,16 +20,17 @@ MAX_INCHES = 30.0  # of a confusion matrix: with more than 60 classes its cells 
 BLUE, ORANGE, GREY = "#2563a8", "#d9822b", "#6b7280"
 
 
-def save_curves(history: Sequence[dict[str, float]], path: Path, best_epoch: bool = True) -> None:
+def save_curves(history: Sequence[dict[str, float]], path: Path, best_epoch: bool = True, loss: str = "focal") -> None:
     """Draw loss and accuracy of the training over the epochs, and of the validation part where there is one.
 
-    `best_epoch`: whether the epoch with the least validation loss was kept, and is marked; else it was the last.
+    `best_epoch`: whether the epoch with the least validation loss was kept, and is marked; else it was the last. `loss`: its
+    name.
     """
     figure, (left, right) = new_figure(9, 3.6, columns=2, layout=None)
     figure.subplots_adjust(
         left=0.085, right=0.985, bottom=0.14, top=0.9, wspace=0.24
     )  # to work them out takes half the time
-    for axes, name, title in ((left, "loss", "Loss (focal)"), (right, "accuracy", "Accuracy")):
+    for axes, name, title in ((left, "loss", f"Loss ({loss})"), (right, "accuracy", "Accuracy")):
         draw_history(axes, history, name, best_epoch, (BLUE, ORANGE, GREY))
         axes.set_title(title, loc="left")
         axes.grid(alpha=0.25)

@@ -136,9 +136,15 @@ def _interpolated(times: Times, seconds: Times, values: Times) -> Times:
 
 
 def travel(window: Floats) -> float:
-    """Return how much moves in a window of the kind "hand", in hand sizes: the wrist's way, and half of what the points move beside it."""
-    points = window.reshape(len(window), POINTS, 3)
-    steps = np.diff(points, axis=0)
-    wrist = np.linalg.norm(steps[:, 0], axis=1).sum()
-    shape = np.linalg.norm(steps[:, 1:], axis=2).mean(axis=1).sum()
-    return float(wrist + shape / 2)
+    """Return how much moves in a window of the kind "hand", in hand sizes: the wrist's way, and that of the points beside it (root mean square).
+
+    Smoothed first over a quarter of a second at `RATE`: else a hand that is held still, whose landmarks tremble, moves as much as a pinch.
+    """
+    points = window.reshape(len(window), POINTS, 3).astype(np.float64)
+    sums = np.cumsum(np.concatenate([np.zeros((1, POINTS, 3)), points]), axis=0)
+    smooth = (sums[_SMOOTH:] - sums[:-_SMOOTH]) / _SMOOTH if len(points) > _SMOOTH else points
+    steps = np.linalg.norm(np.diff(smooth, axis=0), axis=2)
+    return float(steps[:, 0].sum() + np.sqrt((steps[:, 1:] ** 2).mean(axis=1)).sum())
+
+
+_SMOOTH = 5  # frames

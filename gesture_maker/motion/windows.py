@@ -4,7 +4,7 @@ A clip is labelled as a whole, and is often longer than the gesture in it: the h
 searched by how much moves (`features.travel`): a window is of the gesture when nearly as much moves in it as in the liveliest one, and of
 the background when hardly anything does. What lies between shows half a gesture, and is not learned from: one would have to guess.
 
-A class in which nothing moves (poses, the background itself) is windows from all over the clip.
+Of a class in which nothing moves (poses, the background) that is as good a choice as any: the windows in which it trembles or drifts most.
 """
 
 from __future__ import annotations
@@ -32,10 +32,6 @@ STEP = 0.1  # seconds between two windows that are looked at
 AT_MOST = 4
 """Windows of one clip, spread evenly over those that qualify: neighbours are nearly the same."""
 
-LIVELY = 1.0
-"""Hand sizes that move in a window at least for it to be told from stillness: a hand that is held still trembles and turns for 0.3 to 0.8
-in 1.5 s as MediaPipe sees it, the smallest drawn gesture, a pinch, moves 1.5."""
-
 
 @dataclass(frozen=True, eq=False)
 class ClipWindows:
@@ -55,14 +51,10 @@ def windows_of(track: HandTrack, features: Features) -> ClipWindows:
     windows = np.stack([features.window(track, float(end)) for end in ends])
     moved = np.array([_moved(window, features) for window in windows])
     most = float(moved.max())
-    if most < LIVELY:
-        inside = (ends >= min(first + features.seconds, last)) & (ends <= last)
-        chosen = _spread(inside if inside.any() else np.arange(len(ends)) == len(ends) // 2)
-        return ClipWindows(windows[chosen], windows[chosen], windows[:0])
     return ClipWindows(
         windows[_spread(moved >= ALL_OF_IT * most)],
         windows[_spread(moved >= MOST_OF_IT * most)],
-        windows[_spread(moved <= min(NOTHING_OF_IT * most, LIVELY))],
+        windows[_spread(moved <= NOTHING_OF_IT * most)],
     )
 
 

@@ -22,7 +22,6 @@ from gesture_maker.evaluation.report.html import (
     Html,
     Section,
     Tile,
-    cell,
     code,
     element,
     facts,
@@ -37,18 +36,15 @@ from gesture_maker.evaluation.report.html import (
     text,
     tiles,
 )
+from gesture_maker.evaluation.report.matrix import confusion_matrix
 from gesture_maker.evaluation.report.numbers import between, counted, percent, when
 from gesture_maker.evaluation.report.pictures import Picture
 from gesture_maker.evaluation.report.provenance import about_bundle, about_training, table_of_versions
-from gesture_maker.evaluation.report.style import SHADES
 from gesture_maker.evaluation.results import ON_LANDMARKS, Evaluation, interval_of
 from gesture_maker.landmarks.hands import NOT_FOUND
 
 MOST_CURVES = 24
 """Classes whose precision-recall curve is drawn, the weakest: each takes 30 ms and 5 kB. The table has all of them."""
-
-MOST_NAMED = 14
-"""Columns of a confusion matrix that bear names; with more they are numbered, or they would not fit onto a page."""
 
 MOST_PAIRS = 10
 
@@ -197,26 +193,7 @@ def _classes(evaluation: Evaluation) -> Html:
 
 
 def _confusion(evaluation: Evaluation) -> Html:
-    metrics = evaluation.metrics
-    counts = metrics.confusion
-    shown = [i for i in range(counts.shape[1]) if i < len(metrics.labels) or counts[:, i].any()]
-    dense = len(shown) > MOST_NAMED
-    heads: list[Any] = [i + 1 if dense else name(metrics.answers[i]) for i in shown]
-    rows = []
-    for number, label in enumerate(metrics.labels):
-        whole = max(1, int(counts[number].sum()))
-        cells = [_count(int(counts[number, i]), whole, i == number) for i in shown]
-        rows.append([join([f"{number + 1} ", name(label)]) if dense else name(label), *cells])
-    beyond = [join([f"{i + 1}: ", name(metrics.answers[i])]) for i in shown if i >= len(metrics.labels)]
-    caption = join(
-        [
-            "Rows: the photo's class; columns: the answer",
-            *(["; ", join(beyond, ", ")] if dense and beyond else []),
-            ". Colour: share of the row.",
-        ]
-    )
-    matrix = table(caption, ["", *heads], rows, kind="matrix dense" if dense else "matrix")
-    return join([matrix, _most_confused(evaluation)])
+    return join([confusion_matrix(evaluation.metrics, "photo"), _most_confused(evaluation)])
 
 
 def _most_confused(evaluation: Evaluation) -> Html:
@@ -236,13 +213,6 @@ def _most_confused(evaluation: Evaluation) -> Html:
         if rows
         else Html("")
     )
-
-
-def _count(count: int, whole: int, right: bool) -> Html:
-    if not count:
-        return cell("", "none")
-    step = max(1, round(SHADES * count / whole))
-    return cell(count, f"{'right' if right else 'wrong'} shade-{step}")
 
 
 def _scores(evaluation: Evaluation) -> Html:

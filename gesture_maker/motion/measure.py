@@ -1,0 +1,72 @@
+"""From windows to numbers: what the TFLite answers to each clip, and what that comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gesture_maker.evaluation.intervals import Interval, accuracy_interval
+from gesture_maker.evaluation.metrics import Metrics, measure
+from gesture_maker.landmarks.hands import Floats
+from gesture_maker.motion.run import ClipRow, Sequences
+from gesture_maker.recognition.interpreter import TfliteModel
+from gesture_maker.training.crossvalidate import group_numbers
+
+
+@dataclass(frozen=True)
+class ClipAnswer:
+    """The answer to one clip: None where no hand could be followed (`reason` says why). `score`: of the answer, 0..1."""
+
+    row: ClipRow
+    answer: str | None
+    score: float
+    reason: str = ""
+
+    @property
+    def right(self) -> bool:
+        """Whether it is the clip's class."""
+        return self.answer == self.row.label
+
+
+@dataclass(frozen=True, eq=False)
+class MotionMeasured:
+    """The answers to clips, and what they come to. `metrics.photos` counts clips; `interval`: of the accuracy, None without clips."""
+
+    answers: tuple[ClipAnswer, ...]
+    metrics: Metrics
+    interval: Interval | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        told = self.metrics.as_dict()
+        told["clips"] = told.pop("photos")
+        return {**told, "interval": vars(self.interval) if self.interval else None}
+
+
+def measure_clips(
+    model: TfliteModel, labels: Sequence[str], sequences: Sequences, rows: Sequence[ClipRow], part: str | None
+) -> MotionMeasured:
+    """Return how the model does on the clips of a part (None: all of `rows`), those without a hand that can be followed among them.
+
+    `sequences.clip` names rows. A clip's scores are the mean of its windows'.
+    """
+    asked = [number for number, row in enumerate(rows) if row.label and (part is None or row.part == part)]
+    scores = model.scores(sequences.x) if len(sequences) else np.zeros((0, len(labels)), np.float32)
+    answers = tuple(_answer(rows[number], labels, scores[sequences.clip == number]) for number in asked)
+    metrics = measure([one.row.label for one in answers], [one.answer for one in answers], list(labels))
+    interval = None
+    if answers:
+        right = np.array([one.right for one in answers], bool)
+        interval = accuracy_interval(right, group_numbers([one.row.group for one in answers]))
+    return MotionMeasured(answers, metrics, interval)
+
+
+def _answer(row: ClipRow, labels: Sequence[str], scores: Floats) -> ClipAnswer:
+    if not len(scores):
+        return ClipAnswer(row, None, 0.0, row.reason)
+    mean = scores.mean(axis=0)
+    best = int(np.argmax(mean))
+    return ClipAnswer(row, labels[best], float(mean[best]))

@@ -1,0 +1,186 @@
+"""One training on motions from start to end, in a run folder that can be resumed at any moment."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from gesture_maker.errors import ConfigError
+from gesture_maker.evaluation.plots import save_confusion_matrix, save_curves
+from gesture_maker.files import write_bytes
+from gesture_maker.motion.features import RATE, Features
+from gesture_maker.motion.following import FOLDER_RATE
+from gesture_maker.motion.measure import MotionMeasured, measure_clips
+from gesture_maker.motion.prepare import SHARES, PreparedMotions, Progress, prepare_motions
+from gesture_maker.motion.run import (
+    KERAS,
+    MODEL,
+    MotionRun,
+    load_motion_run,
+    new_motion_run,
+    refuse_existing_motion,
+)
+from gesture_maker.motion.track import MAX_GAP
+from gesture_maker.recognition.interpreter import TfliteModel
+from gesture_maker.training.motion.settings import MotionSettings
+from gesture_maker.training.run import RUNS, check_writable, free_run_name, valid_run_name
+
+PACKAGES = ("gesture-maker", "mediapipe", "tensorflow", "ai-edge-litert", "numpy")
+
+
+@dataclass(frozen=True, eq=False)
+class MotionTraining:
+    """A training that came to its end. `measured`: by part, "validation" and "test", through the TFLite; parts without clips are missing.
+    `prepared` is None when it was resumed."""
+
+    run: MotionRun
+    measured: dict[str, MotionMeasured]
+    warnings: tuple[str, ...]
+    prepared: PreparedMotions | None = None
+
+
+def train_motions(
+    dataset: str | Path,
+    *,
+    name: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    rate: float | None = None,
+    shares: tuple[int, int, int] = SHARES,
+    group_by: str | None = None,
+    max_gap: float = MAX_GAP,
+    folder_rate: float = FOLDER_RATE,
+    runs: Path | None = None,
+    progress: Progress | None = None,
+) -> MotionTraining:
+    """Train on a folder of clips, or a table of fingertip paths, into a fresh run folder.
+
+    `name`: of the run, by default the dataset's. `settings`: those of `MotionSettings` that are to differ from their defaults. `rate`:
+    frames per second that the network sees, by default 20. `shares`: percent for train, validation and test. `group_by`: a regular
+    expression that finds the person in a clip's name. `max_gap`: seconds without a hand that are filled in. `folder_rate`: frames per
+    second of folders of frames. `runs`: where the run is made. `progress` is called with ("landmarks" or "training", done, total).
+
+    Raises DatasetError for what cannot be trained on, ConfigError for settings that cannot be, RunError for a name that is taken. Ctrl-C
+    loses the clips that were being looked at, or the epoch: `resume_motions` goes on.
+    """
+    chosen = MotionSettings(**dict(settings or {}))
+    if not 0 < max_gap <= 10:
+        raise ConfigError(f"max_gap is {max_gap:g}, but has to be more than 0 and at most 10 seconds.")
+    if not 0 < folder_rate <= 1000:
+        raise ConfigError(
+            f"folder_rate is {folder_rate:g}, but has to be more than 0 and at most 1000 frames per second."
+        )
+    check_writable(runs)
+    name = valid_run_name(name) if name else free_run_name(valid_run_name(Path(dataset).resolve().stem), runs)
+    refuse_existing_motion((runs or RUNS) / name)
+    features = Features(length=chosen.sequence_length, rate=RATE if rate is None else rate)
+    prepared = prepare_motions(
+        dataset,
+        features,
+        shares=shares,
+        seed=chosen.seed,
+        group_by=group_by,
+        max_gap=max_gap,
+        folder_rate=folder_rate,
+        progress=progress,
+    )
+    chosen = replace(chosen, sequence_length=prepared.features.length)
+    description = {
+        "labels": list(prepared.labels),
+        "background": prepared.background,
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "dataset": str(prepared.root),
+        "fingerprint": prepared.fingerprint,
+        "features": vars(prepared.features),
+        "settings": chosen.to_json(),
+        "shares": list(shares),
+        "max_gap": max_gap,
+        "folder_rate": folder_rate,
+        "clips": {part: sum(row.part == part for row in prepared.rows) for part in prepared.parts},
+        "unusable": len(prepared.unusable),
+        "windows": {part: len(its) for part, its in prepared.parts.items()},
+        "warnings": list(prepared.warnings),
+        "versions": _versions(),
+    }
+    run = new_motion_run(name, description, prepared.rows, prepared.parts, runs)
+    return _finish(run, prepared, progress)
+
+
+def resume_motions(name: str | Path, progress: Progress | None = None) -> MotionTraining:
+    """Go on with a training that was interrupted, and return it. Raises RunError when there is none, or it was finished."""
+    run = load_motion_run(name)
+    if run.finished:
+        raise ConfigError(f'The run "{run.name}" was finished: there is nothing to be resumed.')
+    return _finish(run, None, progress)
+
+
+def _finish(run: MotionRun, prepared: PreparedMotions | None, progress: Progress | None) -> MotionTraining:
+    from gesture_maker.training.motion.export import to_tflite
+    from gesture_maker.training.motion.fitting import fit
+
+    settings = MotionSettings.from_json(run.description["settings"])
+    train, validation = run.sequences("train"), run.sequences("validation")
+    started = time.monotonic()
+    try:
+        fitted = fit(
+            (train.x, train.y),
+            (validation.x, validation.y) if len(validation) else None,
+            run.labels,
+            settings,
+            run.path,
+            _stage(progress, "training"),
+        )
+    except KeyboardInterrupt as interrupt:
+        from gesture_maker.motion.run import how_to_resume_motion
+
+        raise KeyboardInterrupt(f"Interrupted: {how_to_resume_motion(run)}.") from interrupt
+    write_bytes(run.path / MODEL, to_tflite(run.path / KERAS))
+    seconds = run.description.get("seconds", 0.0) + time.monotonic() - started
+    rows = run.split()
+    model = TfliteModel((run.path / MODEL).read_bytes())
+    measured = {
+        part: measure_clips(model, run.labels, run.sequences(part), rows, part)
+        for part in ("validation", "test")
+        if any(row.part == part for row in rows)
+    }
+    history = [
+        {"epoch": epoch, **{key: values[epoch - 1] for key, values in fitted.history.items()}}
+        for epoch in range(1, fitted.epochs + 1)
+    ]
+    save_curves(history, run.path / "curves.png", loss="cross-entropy")
+    if told := measured.get("test") or measured.get("validation"):
+        part = "test" if "test" in measured else "validation"
+        save_confusion_matrix(told.metrics, run.path / "confusion_matrix.png", f"{run.name}: {part} clips", "clip of")
+    run.finish(
+        epochs=fitted.epochs,
+        best_epoch=fitted.best_epoch,
+        parameters=fitted.parameters,
+        seconds=round(seconds, 1),
+        measured={part: one.as_dict() for part, one in measured.items()},
+    )
+    return MotionTraining(run, measured, tuple(run.description["warnings"]), prepared)
+
+
+def _stage(progress: Progress | None, stage: str) -> Callable[[int, int], None] | None:
+    if progress is None:
+        return None
+
+    def told(done: int, total: int) -> None:
+        progress(stage, done, total)
+
+    return told
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:  # LiteRT, on an Intel Mac
+            continue
+    return found
