@@ -5,8 +5,9 @@ Most of a clip's time is Python's own work on small arrays, so that two threads 
 
 from __future__ import annotations
 
+import contextlib
 import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from fractions import Fraction
 from functools import partial
@@ -54,11 +55,8 @@ def draw_motion_dataset(
     plan = plan_files(labels, people, per_person, SUFFIX)
     new = sum(not (folder / row.file).exists() for row, _, _ in plan)
     write = partial(_write_clip, seed=seed, rate=rate, size=size)
-    pool = _pool(new)
-    try:
+    with drawing_pool(new) as pool:
         return draw_files(folder, plan, pool, write, progress, "film")
-    finally:
-        _end(pool)
 
 
 def write_film(target: Path, frames: Iterable[FilmFrame], rate: float) -> None:
@@ -89,15 +87,22 @@ def _write_clip(
     write_film(target, draw_clip(label, person, index, seed, rate=rate, size=size), rate)
 
 
-def _pool(clips: int) -> Executor:
+@contextlib.contextmanager
+def drawing_pool(clips: int) -> Iterator[Executor]:
+    """Yield what draws this many clips: a process a core, or for a few this one. Its processes are ended with the block."""
     from joblib import cpu_count  # type: ignore[import-untyped]
     from joblib.externals.loky import ProcessPoolExecutor  # type: ignore[import-untyped]
 
     if clips < _ALONE_BELOW or cpu_count() < 2:
-        return ThreadPoolExecutor(1)
+        with ThreadPoolExecutor(1) as pool:
+            yield pool
+        return
     # Unlike multiprocessing's, these processes do not run the user's script once more.
-    processes: Executor = ProcessPoolExecutor(cpu_count(), initializer=_prepare)
-    return processes
+    processes = ProcessPoolExecutor(cpu_count(), initializer=_prepare)
+    try:
+        yield processes
+    finally:
+        processes.shutdown(wait=True, kill_workers=True)
 
 
 def _prepare() -> None:
@@ -106,10 +111,3 @@ def _prepare() -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
-
-
-def _end(pool: Executor) -> None:
-    if isinstance(pool, ThreadPoolExecutor):
-        pool.shutdown()
-    else:
-        pool.shutdown(wait=True, kill_workers=True)  # type: ignore[call-arg]

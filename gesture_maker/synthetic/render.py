@@ -129,13 +129,20 @@ def render(
 
 def render_in(room: Room, person: Person, pose: Pose, left: bool, camera: Camera, light: Light) -> Pixels:
     """Return the picture of a person's hand in a room, or of the room alone where nothing of hand and arm is in sight."""
-    size = room.size
+    layers = layers_of(person, pose, left, camera, room.size)
+    hand = None if layers is None else (layers, _shade(layers, person, light, room.mottle))
+    return _develop(room, hand, light)
+
+
+def layers_of(
+    person: Person, pose: Pose, left: bool, camera: Camera, size: int, cut: tuple[int, int] = (0, 0)
+) -> Layers | None:
+    """Return what a picture of `size` pixels shows of a hand and its arm before any light falls on it; None for nothing. `cut`: as
+    many columns at the left and right, and rows at the top and bottom, are left out."""
     view, _, middle = _before(camera, person, pose, left)
     flesh = surface(person.shape, pose, person.sleeve)
     turn = view @ placement(pose, left)
-    layers = _splat(flesh, flesh.centres @ turn.T - middle, flesh.dorsal @ turn.T, camera, size)
-    hand = None if layers is None else (layers, _shade(layers, person, light, room.mottle))
-    return _develop(room, hand, light)
+    return _splat(flesh, flesh.centres @ turn.T - middle, flesh.dorsal @ turn.T, camera, size, cut)
 
 
 def project_hand(person: Person, pose: Pose, left: bool, camera: Camera) -> tuple[Array, Array]:
@@ -155,7 +162,7 @@ def _before(camera: Camera, person: Person, pose: Pose, left: bool) -> tuple[Arr
 
 
 @dataclass(frozen=True, eq=False)
-class _Layers:
+class Layers:
     """The hand's part of the picture, which begins at column `left` and row `top`: images [height, width] `cover` 0 or 1,
     `depth` in metres (0 where nothing is), `normal` [height, width, 3], `dorsal` -1..1, and `nail`, `blush`, `sleeve` 0..1."""
 
@@ -171,21 +178,24 @@ class _Layers:
     pixels_per_metre: float
 
 
-def _splat(flesh: Surface, centres: Array, dorsal: Array, camera: Camera, size: int) -> _Layers | None:
+def _splat(
+    flesh: Surface, centres: Array, dorsal: Array, camera: Camera, size: int, cut: tuple[int, int]
+) -> Layers | None:
     x, y, depth = camera.project(centres, size).T
     focal = size / 2 / np.tan(np.radians(camera.field_of_view / 2))
     depth = np.maximum(depth, 0.05)
     radius = flesh.radii * focal / depth  # pixels
-    seen = (x > -radius) & (x < size + radius) & (y > -radius) & (y < size + radius)
+    (first_x, first_y), (end_x, end_y) = cut, (size - cut[0], size - cut[1])
+    seen = (x > first_x - radius) & (x < end_x + radius) & (y > first_y - radius) & (y < end_y + radius)
     index = np.flatnonzero(seen)
     if not len(index):
         return None
     index = index[np.argsort(-depth[index], kind="stable")]  # from far to near, as a painter does
     reach = np.ceil(radius[index]).astype(np.int32)
-    left = int(np.clip(np.min(x[index] - reach) - MARGIN, 0, size - 1))
-    top = int(np.clip(np.min(y[index] - reach) - MARGIN, 0, size - 1))
-    width = int(np.clip(np.max(x[index] + reach) + MARGIN, left + 1, size)) - left
-    height = int(np.clip(np.max(y[index] + reach) + MARGIN, top + 1, size)) - top
+    left = int(np.clip(np.min(x[index] - reach) - MARGIN, first_x, end_x - 1))
+    top = int(np.clip(np.min(y[index] - reach) - MARGIN, first_y, end_y - 1))
+    width = int(np.clip(np.max(x[index] + reach) + MARGIN, left + 1, end_x)) - left
+    height = int(np.clip(np.max(y[index] + reach) + MARGIN, top + 1, end_y)) - top
 
     # One entry per pixel of each sphere's bounding box. 32-bit numbers, and repeating rather than indexing: this is where
     # the time goes.
@@ -225,7 +235,7 @@ def _splat(flesh: Surface, centres: Array, dorsal: Array, camera: Camera, size: 
     normal /= np.sqrt((normal * normal).sum(axis=-1, keepdims=True)) + 1e-9
     nails = np.flatnonzero(flesh.nail[sphere])
     nail_weight = weight[nails] * np.clip((outward[nails] - 0.60) / 0.14, 0, 1)
-    return _Layers(
+    return Layers(
         left=left,
         top=top,
         cover=there.astype(np.float64),
@@ -239,7 +249,7 @@ def _splat(flesh: Surface, centres: Array, dorsal: Array, camera: Camera, size: 
     )
 
 
-def _shade(layers: _Layers, person: Person, light: Light, skin_mottle: Floats) -> Image:
+def _shade(layers: Layers, person: Person, light: Light, skin_mottle: Floats) -> Image:
     """Return the lit hand, float32 [height, width, 3] RGB, mostly in 0..1, before it is put on the background."""
     skin = person.skin / 255
     height, width = layers.cover.shape
@@ -258,18 +268,18 @@ def _shade(layers: _Layers, person: Person, light: Light, skin_mottle: Floats) -
     normal = layers.normal
     # Light wraps a little around skin, and enters it: shadows on skin are warm, not grey.
     diffuse = np.clip((normal @ direction + 0.25) / 1.25, 0, 1) * _unshadowed(layers, direction)
-    openness = _openness(layers)
+    open_to = openness(layers)
     warmer = ((1 - diffuse) * (1 - layers.sleeve))[..., None] * np.array([0.08, -0.03, -0.07]) + 1
     tint = 1.25 * light.strength * (1 + light.warmth * np.array([0.06, 0.0, -0.08]))
-    from_room = light.ambient * (0.75 - 0.25 * normal[..., 1]) * openness
+    from_room = light.ambient * (0.75 - 0.25 * normal[..., 1]) * open_to
     halfway = direction + np.array([0.0, 0.0, -1.0])
     shine = np.clip(normal @ (halfway / np.linalg.norm(halfway)), 0, 1)
     gloss = (0.09 * shine**14 + 0.22 * layers.nail * shine**30) * (1 - layers.sleeve) * diffuse
-    lit = (diffuse[..., None] * tint + from_room[..., None]) * warmer * (0.35 + 0.65 * openness)[..., None]
+    lit = (diffuse[..., None] * tint + from_room[..., None]) * warmer * (0.35 + 0.65 * open_to)[..., None]
     return np.asarray(albedo * lit + gloss[..., None], dtype=np.float32)
 
 
-def _openness(layers: _Layers) -> Floats:
+def openness(layers: Layers) -> Floats:
     """Ambient occlusion from the depth image: dark where the surroundings are nearer.
 
     Source: T. Luft, C. Colditz, O. Deussen, "Image Enhancement by Unsharp Masking the Depth Buffer" (2006).
@@ -283,7 +293,7 @@ def _openness(layers: _Layers) -> Floats:
     return result
 
 
-def _unshadowed(layers: _Layers, direction: Array) -> Floats:
+def _unshadowed(layers: Layers, direction: Array) -> Floats:
     """Return per pixel how much of the lamp is seen, by looking along the way to it in the depth image."""
     height, width = layers.depth.shape
     far = 10.0  # metres
@@ -298,7 +308,7 @@ def _unshadowed(layers: _Layers, direction: Array) -> Floats:
     return 1 - 0.6 * cv2.GaussianBlur(shade, (0, 0), max(0.0025 * layers.pixels_per_metre, 0.8)).astype(np.float64)
 
 
-def _develop(room: Room, hand: tuple[_Layers, Image] | None, light: Light) -> Pixels:
+def _develop(room: Room, hand: tuple[Layers, Image] | None, light: Light) -> Pixels:
     """Put the hand on the background, with soft edges, a lens's softness and a sensor's noise."""
     image = room.background * np.float32(0.65 + 0.6 * light.ambient)
     image *= np.array([1 + 0.03 * light.warmth, 1.0, 1 - 0.04 * light.warmth], np.float32)
@@ -309,7 +319,7 @@ def _develop(room: Room, hand: tuple[_Layers, Image] | None, light: Light) -> Pi
     return np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
 
 
-def _put_on(image: Image, layers: _Layers, hand: Image) -> None:
+def _put_on(image: Image, layers: Layers, hand: Image) -> None:
     """Put the lit hand on a picture without it, in place."""
     height, width = layers.cover.shape
     cover = layers.cover.astype(np.float32)
