@@ -91,9 +91,15 @@ class Shared:
         """Return it with `place` as working folder, and nothing of the real user's: no login, address or cache."""
         import platformdirs
         from huggingface_hub import constants
+        from huggingface_hub.utils import close_session
 
         for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_ENDPOINT", "HF_OIDC_RESOURCE"):
             monkeypatch.delenv(name, raising=False)
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.setenv(name, "127.0.0.1,localhost")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cli_cache"))  # and for commands in a process of their own
+        monkeypatch.setenv("HF_TOKEN_PATH", str(place / "no_login/token"))
+        close_session()  # one of before would have the proxies of before
         monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(place / "no_login/token"))
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(platformdirs, "user_cache_dir", lambda *_, **__: str(place / "cache"))

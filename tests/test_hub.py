@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from conftest import Cli, Trained
-from hands import drawn_dataset, silent_bundle
+from hands import drawn, drawn_dataset, silent_bundle
 from helpers import one_sentence_error, tree, write
 from hub_runs import LABELS, PEOPLE, Shared, image_run, tiny_model, tiny_picture
 from hub_server import hub_server
@@ -22,6 +22,10 @@ from hypothesis import strategies as st
 from gesture_maker.errors import GestureMakerError, HubError, RunError
 from gesture_maker.files import sha256_of
 from gesture_maker.hub.reading import published_values
+from gesture_maker.motion.features import Features
+from gesture_maker.motion.run import KIND, load_finished_motion_run
+from gesture_maker.recognition.recorder import Recorder
+from gesture_maker.training.motion.settings import MotionSettings
 
 
 @pytest.fixture
@@ -83,6 +87,13 @@ def test_a_pulled_run_is_used_like_ones_own(shared: Shared, cli: Cli, monkeypatc
     assert named.returncode == 0, named.stderr
     assert answers_in(shared.place / "rps_evaluation/photos") == same
 
+    with Recorder(shared.place / "film.mp4") as film:
+        for number in range(3):
+            film.add(drawn("victory")[0], number / 25)
+    watched = cli("live", "hf://anna/rps", "film.mp4", "--headless", "--out", "frames.csv", cwd=shared.place)
+    assert watched.returncode == 0, watched.stderr
+    assert (shared.place / "frames.csv").read_text().count("\n") >= 3
+
 
 def answers_in(folder: Path) -> list[tuple[str, str, str]]:
     with (folder / "predictions.csv").open(encoding="utf-8") as file:
@@ -137,6 +148,43 @@ def test_a_run_that_is_described_keeps_what_running_it_needs(shared: Shared) -> 
     assert description["settings"] == {"epochs": 3, "learning_rate": 0.001, "weights_from": None}
     assert description["clips"] == {"train": 20, "test": 8}
     assert (folder / "model.tflite").read_bytes() == (pulled.path / "model.tflite").read_bytes()
+
+
+def test_a_motion_run_that_was_pulled_is_a_finished_run(shared: Shared) -> None:
+    folder = shared.place / "exported_models/moves"
+    labels = ["still", "swipe_left", "swipe_right"]
+    features = vars(Features(length=30))
+    scores = {"precision": 1.0, "recall": 0.9, "f1": 0.947, "support": 9}
+    measured = {"accuracy": 0.98, "clips": 40, "per_class": {"still": scores, "swipe_left": scores}, "interval": None}
+    description = {
+        "kind": KIND,
+        "status": "finished",
+        "labels": labels,
+        "background": "still",
+        "dataset": str(shared.place / "films_of_Annabell"),
+        "features": features,
+        "settings": MotionSettings().to_json(),
+        "shares": [64, 16, 20],
+        "clips": {"train": 128, "test": 40},
+        "measured": {"validation": {**measured, "accuracy": 0.99}, "test": measured},
+        "model_sha256": sha256_of(tiny_model()),
+    }
+    write(folder / "motion.json", json.dumps(description))
+    write(folder / "model.tflite", tiny_model())
+    write(folder / "model.keras", b"code")
+    write(folder / "split.csv", "Annabell/1.mp4,still,Annabell,train\n")
+    shared.push("moves")
+    run = load_finished_motion_run(shared.pull().path)
+    assert (list(run.labels), run.background) == (labels, "still")
+    assert run.features == Features(length=30)
+    assert MotionSettings.from_json(run.description["settings"]) == MotionSettings()
+    assert run.model() == tiny_model()
+    metrics = metadata(shared)["model-index"][0]["results"][0]["metrics"]
+    assert [one["value"] for one in metrics] == [0.98, 0.99]
+    assert metadata(shared)["pipeline_tag"] == "video-classification"
+    text = shared.repository.files()["README.md"].decode()
+    assert "gesture-maker motion live hf://anna/rps" in text
+    assert "| `swipe_left` | 1.000 | 0.900 | 0.947 | 9 |" in text
 
 
 # What leaves the machine
@@ -335,7 +383,7 @@ def test_the_card_of_a_described_model(shared: Shared) -> None:
     assert "license" not in block
     [metric] = block["model-index"][0]["results"][0]["metrics"]
     assert metric["value"] == 0.9725
-    assert "- Accuracy on the test part, held back from training (120): 0.973." in text
+    assert "- Accuracy on the test part, held back from training: 0.973 (120 photos)." in text
     assert "`open_palm`, `victory`. `none` is the answer" in text
 
 

@@ -251,7 +251,7 @@ def test_a_token_is_in_no_output_file_or_traceback(
     if command == "cut":
         shared.server.faults = [Fault("GET", "resolve/.*/image.json", after=10, times=9)]
     words = ("push", "pixels", "anna/rps") if "push" in command else ("pull", "anna/rps")
-    done = run_cli("hub", *words, cwd=shared.place, XDG_CACHE_HOME=str(shared.place / "cli_cache"), **settings)
+    done = run_cli("hub", *words, cwd=shared.place, **settings)
     assert token not in done.stdout + done.stderr
     if command in ("push", "pull"):
         assert (done.returncode, done.stderr) == (0, "")

@@ -79,10 +79,11 @@ def _of_description(reading: Reading, repo: str) -> Iterator[str]:
     yield from ("", "## Measured", "")
     for one in reading.measured:
         counted = f" ({one.count})" if one.count is not None else ""
-        yield f"- Accuracy {one.on}{counted}: {one.accuracy:.3f}."
+        yield f"- Accuracy {one.on}: {one.accuracy:.3f}{counted}."
     if not reading.measured:
         yield "Not measured."
     yield ""
+    yield from _per_class(reading)
     yield from _pictures(reading)
     settings = about.get("settings")
     if isinstance(settings, Mapping) and settings:
@@ -100,6 +101,22 @@ def _of_description(reading: Reading, repo: str) -> Iterator[str]:
         f"{as_code(reading.kind.model)} is a TFLite model of built-in operations, for LiteRT or the TensorFlow Lite interpreter. Its "
         f"labels, in the order of its outputs, are in `labels.txt`; what it is given is described in {as_code(reading.kind.mark)}.",
     )
+
+
+def _per_class(reading: Reading) -> Iterator[str]:
+    """Return the classes of the most telling result as a table."""
+    columns = ("precision", "recall", "f1")
+    first = reading.measured[0] if reading.measured else None
+    rows = [
+        f"| {as_code(str(label))} | "
+        + " | ".join(f"{row[column]:.3f}" for column in columns)
+        + f" | {row['support']} |"
+        for label, row in (first.per_class.items() if first else ())
+        if isinstance(row, Mapping) and all(isinstance(row.get(key), (int, float)) for key in (*columns, "support"))
+    ]
+    if first and rows:
+        yield f"Of each class, {first.on}:"
+        yield from ("", "| class | precision | recall | F1 | number |", "|---|---|---|---|---|", *rows, "")
 
 
 def _pictures(reading: Reading) -> Iterator[str]:

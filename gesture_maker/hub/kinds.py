@@ -84,7 +84,7 @@ KINDS: dict[str, Kind] = {
             says="It follows a hand by MediaPipe's landmarks and says which of the movements below it makes.",
             live="motion live",
             pipeline_tag="video-classification",
-            tags=("mediapipe", *_TAGS, "lstm"),
+            tags=("mediapipe", *_TAGS),
             pictures=(_CONFUSION,),
             described=True,
         ),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -71,7 +71,7 @@ _PRIVATE = re.compile(
 
 _MEASURED = {
     "test": "on the test part, held back from training",
-    "cross_validation": "by cross-validation, each hand asked of a head that was not trained on it",
+    "cross_validation": "by cross-validation, each asked of a model that was not trained on it",
     "validation": "on the validation part, by which the training was adjusted",
 }
 """The parts that count as measured, the most telling first, and how the model card words them."""
@@ -82,11 +82,12 @@ _CARD_OF_BUNDLE = "gesture_recognizer.md"
 
 @dataclass(frozen=True)
 class Measured:
-    """One result: of what the `accuracy` (0..1) is, and of how many hands or clips, where that is known."""
+    """One result: on what the `accuracy` (0..1) was found, of how many (such as "40 clips"), and what there is of each class."""
 
     on: str
     accuracy: float
-    count: int | None = None
+    count: str | None = None
+    per_class: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -245,11 +246,11 @@ def _measured(kind: Kind, about: Mapping[str, Any]) -> Iterator[Measured]:
     for part, values in ({"": metrics} if "accuracy" in metrics else parts).items():
         accuracy = values.get("accuracy") if isinstance(values, Mapping) else None
         if isinstance(accuracy, (int, float)) and part != "train":
-            counts = (values.get(key) for key in ("hands", "photos", "clips", "windows", "count"))
-            count = next((one for one in counts if isinstance(one, int)), None)
-            yield Measured(
-                _MEASURED.get(part, part.replace("_", " ") or "as the training tells"), float(accuracy), count
-            )
+            units = ("hands", "photos", "clips", "windows")
+            count = next((f"{values[unit]} {unit}" for unit in units if isinstance(values.get(unit), int)), None)
+            on = _MEASURED.get(part, part.replace("_", " ") or "as the training tells")
+            per_class = values.get("per_class")
+            yield Measured(on, float(accuracy), count, per_class if isinstance(per_class, Mapping) else {})
             if kind.name == "static":  # of several parts the most telling only, as its own card has it
                 return
 
