@@ -77,7 +77,7 @@ def opened(
     given = _checked_token(token if token is not None else _own_token())
     place = checked_endpoint(endpoint_of(endpoint), with_token=given is not None)
     if given is None and needs_token:
-        raise HubError(_how_to_get_a_token(f"To push to {host_of(place)} needs a token", place))
+        raise HubError(_how_to_get_a_token(f"A push to {host_of(place)} needs a token", place))
     from huggingface_hub import HfApi
 
     api = HfApi(endpoint=place, token=given or False, library_name="gesture-maker", library_version=__version__)
