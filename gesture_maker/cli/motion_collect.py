@@ -121,8 +121,11 @@ def collect(
         result = _copied(sources or [], place, label, group or "", clip_frames, cleanup)
     print_collected(result, list_skipped)
     if not (result.added or result.already):
-        typer.echo("Error: Nothing was collected.", err=True)
-        raise typer.Exit(1)
+        if camera is None:
+            typer.echo("Error: Nothing was collected: none of the clips can be used.", err=True)
+            raise typer.Exit(1)
+        typer.echo("No clip was recorded.")
+        return
     typer.echo(f"Next:  gesture-maker motion train {shlex.quote(dataset)}")
 
 

@@ -17,7 +17,7 @@ EXAMPLE = "Example:  gesture-maker motion eval first long_film.mp4 --marks long_
 
 def evaluate(
     context: typer.Context,
-    run: str = typer.Argument(..., metavar="RUN", help="A training on motions.", show_default=False),
+    run: str = typer.Argument(..., metavar="RUN", help="A training on motions, or hf://OWNER/NAME.", show_default=False),
     clips: str | None = typer.Argument(
         None,
         metavar="CLIPS",
@@ -39,8 +39,11 @@ def evaluate(
 
     Of a film: what was found, missed, told without being made, and how many frames after its end each was told.
     """
+    from gesture_maker.cli.hub import model_of, results_folder
     from gesture_maker.cli.progress import progress_bar, stage_progress
 
+    out = out or results_folder(run, clips or "test")
+    run = model_of(run)
     if marks is not None:
         if clips is None:
             raise typer.BadParameter("name the film that the marks are of", context, param_hint="CLIPS")

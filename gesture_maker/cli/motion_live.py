@@ -22,7 +22,7 @@ _EVENTS = "When a gesture is told"
 
 def live(
     context: typer.Context,
-    run: str = typer.Argument(..., metavar="RUN", help="A training on motions.", show_default=False),
+    run: str = typer.Argument(..., metavar="RUN", help="A training on motions, or hf://OWNER/NAME.", show_default=False),
     source: str | None = typer.Argument(
         None,
         metavar="SOURCE",
@@ -89,6 +89,7 @@ def live(
     frames_of = live_source(context, source, camera)
     from contextlib import ExitStack
 
+    from gesture_maker.cli.hub import model_of
     from gesture_maker.cli.progress import progress_bar, renewed_line
     from gesture_maker.motion.events import Debounce
     from gesture_maker.motion.live import live_motions
@@ -98,6 +99,7 @@ def live(
     options = RuntimeOptions(
         num_hands, min_hand_detection_confidence, min_hand_presence_confidence, min_tracking_confidence
     )
+    run = model_of(run)
     debounce = Debounce(threshold, confirm, release, rest)
     with ExitStack() as shown:
         window = None if headless else shown.enter_context(Window("gesture-maker motion live"))

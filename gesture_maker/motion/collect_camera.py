@@ -124,7 +124,10 @@ def record_clips(
                 message = f"Clip {done + 1} of {clips}"
             if watch and not watch(frame, takes, message):
                 break
-        return takes.collector.result()
+        result = takes.collector.result()
+    if takes.interrupted.is_set():
+        raise KeyboardInterrupt(f"Interrupted: {_kept(takes.collector)}.")
+    return result
 
 
 def check_times(seconds: float, pause: float) -> None:
@@ -147,8 +150,8 @@ def open_takes(
 ) -> Iterator[Takes]:
     """Open a dataset and a camera, and have everything finished in the dataset and its manifest however the block ends.
 
-    Within the block, Ctrl-C only sets `interrupted`; after it, KeyboardInterrupt says what is kept, and so does SourceError when the
-    camera is gone in the middle. Raises DatasetError, SourceError, and OSError for a dataset that cannot be written to.
+    Within the block, Ctrl-C only sets `interrupted`. Raises DatasetError, SourceError, which says what is kept when the camera is gone
+    in the middle, and OSError for a dataset that cannot be written to.
     """
     root = Path(dataset)
     check_place(root)
@@ -165,8 +168,6 @@ def open_takes(
                 raise SourceError(f"{str(problem).rstrip('.')}; {_kept(collector)}.") from problem
             finally:
                 takes.drop()
-    if interrupted.is_set():
-        raise KeyboardInterrupt(f"Interrupted: {_kept(collector)}.")
 
 
 def _kept(collector: ClipCollector) -> str:

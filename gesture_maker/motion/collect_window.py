@@ -40,7 +40,7 @@ def record_in_window(
     the camera gives a mirror's view, which is turned back. `mirror`: show a mirror's view. `progress` (done, total) while the
     dataset is looked at.
 
-    Raises ConfigError where there is no screen, LabelError, DatasetError, SourceError and KeyboardInterrupt as `record_clips` does.
+    Raises ConfigError where there is no screen, LabelError, DatasetError and SourceError as `record_clips` does.
     """
     wanted = normalize_label(label)
     with (

@@ -158,6 +158,9 @@ class ClipCollector:
             (self.writer.root / file).replace(target)
         self.writer.forget(file)
         self._added[row.label] -= 1
+        self.skipped.append(
+            Skipped(file, f"taken back, it is kept as {target.relative_to(self.writer.root).as_posix()}")
+        )
         self.writer.save()
 
     def count(self) -> None:

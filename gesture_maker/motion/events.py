@@ -62,7 +62,8 @@ class EventFinder:
         self.debounce = debounce or Debounce()
         self._candidate: tuple[str, float] | None = None  # a class, and since when it wins
         self._told: Event | None = None  # the last event
-        self._gone_since: float | None = None  # since when its class does not win any more
+        self._gone_since: float | None = None  # since when its class has gone
+        self._over = True  # whether it has gone for long enough, so that the same gesture is another one
 
     def add(self, frame: int, seconds: float, scores: Floats | None, track: int = 1) -> Event | None:
         """Take the scores of the next frame, float32 [classes] (None: no hand), and return the event that is told now, if any."""
@@ -76,7 +77,7 @@ class EventFinder:
         if seconds - self._candidate[1] < self.debounce.confirm or not self._may_tell(winner, seconds):
             return None
         self._told = Event(winner, seconds, frame, score, track)
-        self._gone_since = None
+        self._gone_since, self._over = None, False
         return self._told
 
     def _winner(self, scores: Floats | None) -> tuple[str | None, float]:
@@ -93,13 +94,15 @@ class EventFinder:
         score = 0.0 if scores is None else float(scores[self.labels.index(self._told.gesture)])
         if score >= self.debounce.release:
             self._gone_since = None
-        elif self._gone_since is None:
+            return
+        if self._gone_since is None:
             self._gone_since = seconds
+        self._over = self._over or seconds - self._gone_since >= self.debounce.rest
 
     def _may_tell(self, winner: str, seconds: float) -> bool:
         """Tell whether this can be another gesture than the one that was told last."""
         if self._told is None:
             return True
         if winner == self._told.gesture:
-            return self._gone_since is not None and seconds - self._gone_since >= self.debounce.rest
+            return self._over
         return seconds - self._told.seconds >= self.debounce.rest
