@@ -7,7 +7,7 @@ costs no more memory than a picture.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,7 +33,7 @@ from gesture_maker.synthetic.render import (
     draw_camera,
     draw_light,
     draw_room,
-    project_hand,
+    project_hands,
     render_in,
 )
 
@@ -155,13 +155,14 @@ def square_camera(camera: Camera, centre: Array, size: tuple[int, int]) -> Camer
 
 
 def project_in(
-    who: Person, pose: Pose, left: bool, camera: Camera, centre: Array, size: tuple[int, int]
+    who: Person, poses: Sequence[Pose], left: bool, camera: Camera, distances: Array, size: tuple[int, int]
 ) -> tuple[Array, Array]:
-    """Return the image landmarks and world landmarks, float64 [21, 3] each as in `Rendered`, of the hand that `picture` shows."""
+    """Return the landmarks of `project_hands` in a picture of `size`, as `picture` shows hands with their middle in its middle."""
     share = np.array(size) / max(size)
-    image, world = project_hand(who, pose, left, square_camera(camera, centre, size))
-    image[:, :2] = 0.5 + (image[:, :2] - 0.5) / share
-    image[:, 2] /= share[0]
+    square = square_camera(camera, np.full(2, 0.5), size)
+    image, world = project_hands(who, poses, left, square, distances / float(share.min()))
+    image[..., :2] = 0.5 + (image[..., :2] - 0.5) / share
+    image[..., 2] /= share[0]
     return image, world
 
 

@@ -184,7 +184,7 @@ def _wave(hand: Hand, rng: np.random.Generator) -> Shape:
     drift = rng.normal(0, 0.2, 2)
 
     def at(share: float) -> Step:
-        envelope = softly(min(share, 1 - share) * 2 * swings / 0.8)
+        envelope = softly(min(share, 1 - share) * 2 * swings / 0.5)  # from the first side on
         swing = side * float(np.sin(2 * np.pi * swings * share)) * envelope
         waved = hand.leaning(pose, degrees * swing)
         if not hand.habits.elbow:  # the forearm stays, so the wrist bends

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
@@ -64,6 +65,7 @@ _LANDMARK_NOISE = (
     0.012,
     0.0015,
 )  # of the palm's length in the picture, and metres: as the landmarker's from frame to frame
+_AT_ONCE = 64  # frames whose landmarks are computed together
 _HELD_POSES = ("relaxed", "open_palm", "flat", "point", "fist", "ok", "victory", "l_sign", "four")
 
 
@@ -140,18 +142,16 @@ def draw_clip(
 
 def clip_hands(label: str, person: int, index: int, seed: int, *, rate: float = RATE) -> list[tuple[float, FoundHand]]:
     """Return each frame's time in seconds and its hand, as MediaPipe's landmarker would describe that of `draw_clip`, of the same
-    size as by default: with a landmarker's noise, but no picture is drawn. 0.3 ms a frame. Raises ConfigError as `draw_clip`.
+    size as by default: with a landmarker's noise, but no picture is drawn. Raises ConfigError as `draw_clip`.
     """
     check_clip(label, rate, SIZE)
     scene, parts, waves = _clip(label, person, index, seed, SIZE)
     rng = generator(seed, "landmarks", person, label, index)
     hands = []
-    for seconds, _, state in frames_of(parts, rate):
-        pose, camera, centre = _seen(scene, state, waves, seconds)
-        image, world = project_in(scene.hand.who, pose, scene.hand.left, camera, centre, SIZE)
-        palm = float(np.linalg.norm(image[9, :2] - image[0, :2]))
-        image += _LANDMARK_NOISE[0] * palm * rng.standard_normal(image.shape)
-        world += _LANDMARK_NOISE[1] * rng.standard_normal(world.shape)
+    for moment in _seen(scene, parts, waves, rate):
+        palm = float(np.linalg.norm(moment.image[9, :2] - moment.image[0, :2]))
+        image = moment.image + _LANDMARK_NOISE[0] * palm * rng.standard_normal((21, 3))
+        world = moment.world + _LANDMARK_NOISE[1] * rng.standard_normal((21, 3))
         certain = rng.uniform(0.9, 1.0)
         found = FoundHand(
             image.astype(np.float32),
@@ -159,7 +159,7 @@ def clip_hands(label: str, person: int, index: int, seed: int, *, rate: float = 
             float(1 - certain if scene.hand.left else certain),
             *SIZE,
         )
-        hands.append((seconds, found))
+        hands.append((moment.seconds, found))
     return hands
 
 
@@ -313,21 +313,42 @@ def draw_parts(
     """Yield the frames of a hand that does one thing after the other; `what` tells this film apart from others."""
     light = draw_light(generator(seed, "light", *what))
     room = draw_room(generator(seed, "room", *what), max(scene.size))
-    for number, (seconds, label, state) in enumerate(frames_of(parts, rate)):
-        pose, camera, centre = _seen(scene, state, waves, seconds)
-        pixels = picture(room, scene.hand.who, pose, scene.hand.left, camera, centre, light, scene.size)
-        yield FilmFrame(with_noise(pixels, generator(seed, "noise", *what, number)), seconds, label)
+    for number, moment in enumerate(_seen(scene, parts, waves, rate)):
+        camera = replace(scene.camera, distance=moment.distance)
+        pixels = picture(room, scene.hand.who, moment.pose, scene.hand.left, camera, moment.centre, light, scene.size)
+        yield FilmFrame(with_noise(pixels, generator(seed, "noise", *what, number)), moment.seconds, moment.label)
 
 
-def _seen(scene: Scene, state: State, waves: Waves, seconds: float) -> tuple[Pose, Camera, Array]:
-    """Return the pose, the camera, and the middle of the hand in shares of the picture: what is not given is where the hand's middle
-    is if its wrist is where the state says. No hand is ever quite still."""
-    angles, turn, aside, (nearer,) = np.split(waves.at(seconds), np.cumsum([len(JOINT_LIMITS), 3, 2]))
-    pose = state.pose.with_angles(state.pose.angles + STILL_ANGLES * angles).turned(STILL_TURN * turn)
-    camera = replace(
-        scene.camera, distance=scene.camera.distance * float(np.exp(STILL_DISTANCE * nearer - state.nearer))
-    )
-    wrist = 0.5 + (state.place + _PLACE * scene.width * aside) * min(scene.size) / np.array(scene.size)
-    middle = np.full(2, 0.5)
-    image, _ = project_in(scene.hand.who, pose, scene.hand.left, camera, middle, scene.size)
-    return pose, camera, wrist - (image[0, :2] - middle)
+@dataclass(frozen=True, eq=False)
+class _Moment:
+    """A frame before it is drawn. `distance` in metres, `centre` [2] of the hand's middle in shares of the picture, and `image` and
+    `world` [21, 3], the landmarks as in `Rendered`."""
+
+    seconds: float
+    label: str
+    pose: Pose
+    distance: float
+    centre: Array
+    image: Array
+    world: Array
+
+
+def _seen(scene: Scene, parts: Sequence[Part], waves: Waves, rate: float) -> Iterator[_Moment]:
+    """Yield every frame. What a state says is where the wrist is, what is drawn is where the hand's middle is: so the landmarks are
+    projected first, of many frames at once. No hand is ever quite still."""
+    frames = frames_of(parts, rate)
+    while some := list(islice(frames, _AT_ONCE)):
+        poses, distances, wrists = [], [], []
+        for seconds, _, state in some:
+            angles, turn, aside, (nearer,) = np.split(waves.at(seconds), np.cumsum([len(JOINT_LIMITS), 3, 2]))
+            poses.append(state.pose.with_angles(state.pose.angles + STILL_ANGLES * angles).turned(STILL_TURN * turn))
+            distances.append(scene.camera.distance * float(np.exp(STILL_DISTANCE * nearer - state.nearer)))
+            place = state.place + _PLACE * scene.width * aside
+            wrists.append(0.5 + place * min(scene.size) / np.array(scene.size))
+        images, worlds = project_in(
+            scene.hand.who, poses, scene.hand.left, scene.camera, np.array(distances), scene.size
+        )
+        aside = np.array(wrists) - images[:, 0, :2]
+        images[..., :2] += aside[:, None]
+        for (seconds, label, _), *one in zip(some, poses, distances, 0.5 + aside, images, worlds, strict=True):
+            yield _Moment(seconds, label, *one)

@@ -177,4 +177,5 @@ def _between(keys: list[_Key], seconds: float) -> tuple[_Key, _Key, float]:
 
 def _seen(who: Person, pose: Pose, size: tuple[int, int]) -> Array:
     """Return where the landmarks are seen, [21, 2] in shares of the picture, from where the hand's middle is seen."""
-    return project_in(who, pose, who.left_handed, _CAMERA, np.full(2, 0.5), size)[0][:, :2] - 0.5
+    image, _ = project_in(who, [pose], who.left_handed, _CAMERA, np.array([_CAMERA.distance]), size)
+    return np.asarray(image[0, :, :2] - 0.5)
