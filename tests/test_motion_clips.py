@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cameras import number_in, numbered
+from cameras import number_in
+from films import film, folder_of_frames
 from helpers import make_zip, photo, write
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,25 +27,6 @@ from gesture_maker.motion.clips import (
     is_background,
     read_frames,
 )
-from gesture_maker.recognition.recorder import Recorder
-
-GREY = np.full((48, 64, 3), 128, np.uint8)
-
-
-def film(path: Path, frames: int = 5, first: int = 0, rate: float = 25.0) -> Path:
-    """Write a small film whose frames bear their numbers, the first of them `first`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with Recorder(path) as recorder:
-        for number in range(frames):
-            recorder.add(numbered(np.kron(GREY, np.ones((2, 2, 1), np.uint8)), first + number), number / rate)
-    return path
-
-
-def folder_of_frames(folder: Path, numbers: range, name: str = "frame_{}.png") -> Path:
-    """Write a folder of small frames, each another picture."""
-    for number in numbers:
-        write(folder / name.format(number), photo(number, ".png"))
-    return folder
 
 
 def test_clips_are_videos_and_folders_of_frames(tmp_path: Path) -> None:

@@ -7,21 +7,23 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from cameras import mjpeg_camera, number_in
-from helpers import make_zip, photo, tree, write, zip_bytes
+from cameras import PATIENCE, mjpeg_camera, number_in, table, virtual_screen, wait_until
+from conftest import Cli
+from films import film, folder_of_frames
+from helpers import environment, make_zip, one_sentence_error, photo, tree, write, zip_bytes
 from hypothesis import given
 from hypothesis import strategies as st
-from test_motion_clips import film, folder_of_frames
 
 from gesture_maker.dataset.manifest import read_manifest
 from gesture_maker.dataset.sources import Skipped
@@ -33,6 +35,7 @@ from gesture_maker.motion.collect_sources import dealt
 from gesture_maker.motion.collect_window import SpaceBar, record_clips_in_window, record_in_window
 from gesture_maker.motion.collecting import collect_clips
 from gesture_maker.motion.fetching import clean_up, fetch
+from gesture_maker.recognition.capture_window import RECORDING
 from gesture_maker.recognition.capturing import UNDONE
 from gesture_maker.recognition.frames import open_film
 
@@ -667,3 +670,116 @@ def test_names_that_are_none_of_kaggles_and_a_missing_extra(monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "kagglehub", None)
     with pytest.raises(SourceError, match=r"pip install 'gesture-maker\[kaggle\]'"):
         fetch(SOURCE)
+
+
+# On the command line
+
+
+def test_the_commands_example(tmp_path: Path, long_film: Path, cli: Cli) -> None:
+    shutil.copy(long_film, tmp_path / "swipes.mp4")
+    write(tmp_path / "swipes.csv", "begin,end,label\n1,2,left\n5,5.05,right\n")
+    command = ["motion", "collect", "swipes.mp4", "--marks", "swipes.csv", "--dataset", "swipes"]
+    done = cli(*command, "--still-between", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert table(done.stdout) == {"still": [3, 0, 3], "left": [1, 0, 1]}
+    assert "swipes.mp4#5.00-5.05: one frame alone, in which nothing moves" in done.stdout
+    assert "Next:  gesture-maker motion train swipes" in done.stdout
+    check_manifest(tmp_path / "datasets/swipes")
+    done = cli(*command, cwd=tmp_path)
+    assert table(done.stdout) == {"still": [0, 0, 3], "left": [0, 1, 1]}
+    write(tmp_path / "swipes.csv", "begin,end,label\n2,1,left\n")
+    why = "swipes.csv, line 2: the end, 1, does not come after the begin, 2."
+    assert one_sentence_error(cli(*command, cwd=tmp_path)) == why
+
+
+def test_files_on_the_command_line(tmp_path: Path, cli: Cli) -> None:
+    film(tmp_path / "in/wave/a b.mp4")
+    write(tmp_path / "bad/wave/a.mp4", b"x")
+    done = cli("motion", "collect", "in", "-d", "set", "--group", "anna", cwd=tmp_path)
+    assert (done.returncode, table(done.stdout)) == (0, {"wave": [1, 0, 1]})
+    assert find_clips(tmp_path / "datasets/set").clips[0].group == "anna"
+    why = "Nothing was collected: none of the clips can be used."
+    assert one_sentence_error(cli("motion", "collect", "bad", "-d", "set", cwd=tmp_path)) == why
+    name = "kaggle:gti-upm"
+    assert name in one_sentence_error(cli("motion", "collect", name, "-d", "set", cwd=tmp_path))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "",
+        "in --camera 0 -l wave",
+        "--camera 0",
+        "--camera film.mp4 -l wave",
+        "--camera 0 -l wave --headless",
+        "--camera 0 -l wave --seconds 2",
+        "--camera 0 -l wave --clips 2 --headless --no-mirror",
+        "--camera 0 -l wave --marks m.csv",
+        "in --clips 2",
+        "in --still-between",
+        "in --cleanup",
+        "in --marks m.csv -l wave",
+        "in out --marks m.csv",
+    ],
+)
+def test_options_that_do_not_belong_together(tmp_path: Path, cli: Cli, options: str) -> None:
+    done = cli("motion", "collect", *options.split(), "-d", "set", cwd=tmp_path)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_camera_on_the_command_line(tmp_path: Path, cli: Cli) -> None:
+    with mjpeg_camera(np.full((120, 160, 3), 128, np.uint8), rate=50) as camera:
+        options = ["--headless", "--clips", "2", "--seconds", "0.2", "--pause", "0.1"]
+        done = cli("motion", "collect", "--camera", camera.address, "-l", "wave", "-d", "set", *options, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert table(done.stdout) == {"wave": [2, 0, 2]}
+    check_manifest(tmp_path / "datasets/set")
+    assert {row.source for row in read_manifest(tmp_path / "datasets/set").values()} == {camera.address}
+
+
+def test_a_real_window_and_a_real_keyboard(tmp_path: Path) -> None:
+    dataset = tmp_path / "datasets/set"
+    command = [sys.executable, "-m", "gesture_maker", "motion", "collect", "-l", "wave", "-d", "set", "--camera"]
+    with virtual_screen() as screen, mjpeg_camera(np.full((120, 160, 3), 128, np.uint8)) as camera:
+        process = subprocess.Popen(
+            [*command, camera.address],
+            cwd=tmp_path,
+            env=environment(DISPLAY=screen.display),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+        def wait_for(condition: Callable[[], bool], what: str) -> None:
+            wait_until(lambda: process.poll() is not None or condition(), what)
+            assert process.poll() is None, process.communicate()
+
+        def recording() -> bool:
+            return bool((np.abs(screen.picture().astype(int) - RECORDING).max(axis=2) < 30).sum() > 500)
+
+        def clips() -> int:
+            return len(list(dataset.glob("wave/wave_*.mp4")))
+
+        try:
+            screen.window("gesture-maker motion collect")
+            screen.hold("space")
+            wait_for(recording, "the red frame")
+            before = camera.sent
+            wait_for(lambda: camera.sent > before + 40, "two seconds of frames")
+            screen.release("space")
+            wait_for(lambda: clips() == 1, "the clip of the held key")
+            screen.press("space")
+            wait_for(recording, "the red frame")
+            before = camera.sent
+            wait_for(lambda: camera.sent > before + 40, "two seconds of frames")
+            screen.press("space")
+            wait_for(lambda: clips() == 2, "the clip between two taps")
+            screen.press("q")
+            out, err = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+            process.wait()
+    assert (process.returncode, err) == (0, "")
+    assert table(out) == {"wave": [2, 0, 2]}
+    check_manifest(dataset)
