@@ -1,7 +1,8 @@
 """`manifest.csv`: where each image of a dataset came from.
 
-One row per image, or clip of a motion dataset: `file` (relative to the dataset), `label`, `source` (the file, zip member or video frame it was
-copied from), `group` (photos of one person or one burst, empty when unknown), `sha256` of its bytes, and `added` (UTC).
+One row per image, or per clip of a motion dataset: `file` (relative to the dataset), `label`, `source` (the file, zip member or
+video frame it was copied from), `group` (photos of one person or one burst, empty when unknown), `sha256` of its bytes, and
+`added` (UTC).
 The folders stay the truth: a row without its file means nothing, a file without a row is still an image of the dataset.
 """
 
