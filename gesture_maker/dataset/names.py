@@ -14,7 +14,7 @@ BACKGROUND = "None"
 
 RESERVED = frozenset(
     {
-        *("manifest.csv", "landmarks.parquet", "contact_sheet.png", "readme.md"),
+        *("manifest.csv", "landmarks.parquet", "motion.parquet", "contact_sheet.png", "readme.md"),
         *("check_classes.png", "check_skeletons.png", "check_normalized.png"),
     }
 )

@@ -30,9 +30,6 @@ STILL = "still"
 
 FEWEST_FRAMES = 2  # of a folder: in a single picture nothing moves
 
-OWN_FILES = frozenset({"motion.parquet"})
-"""Lie beside the class folders of a motion dataset, besides those of `names.RESERVED`."""
-
 A_PHOTO = "a single photo, a clip is a video or a folder of frames"
 TOO_FEW = "one frame alone, in which nothing moves"
 NO_FRAMES = "a folder without frames"
@@ -131,9 +128,7 @@ def clips_in(root: Path) -> Clips:
     Raises DatasetError for a folder name that cannot be a label.
     """
     top = top_level(Tree(root))
-    problems = [
-        (root / name, _why_outside(root / name, reason)) for name, reason in top.unused if name not in OWN_FILES
-    ]
+    problems = [(root / name, _why_outside(root / name, reason)) for name, reason in top.unused]
     clips: list[Clip] = []
     for label in sorted(top.folders, key=motion_order):
         here = [root / folder / name for folder in top.folders[label] for name in _names_in(root / folder)]

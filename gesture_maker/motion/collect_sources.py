@@ -40,7 +40,7 @@ from gesture_maker.dataset.sources import (
 from gesture_maker.dataset.videos import is_video_name
 from gesture_maker.errors import ConfigError, SourceError, UnreadableImage
 from gesture_maker.images import is_image_name, not_an_image_reason
-from gesture_maker.motion.clips import A_PHOTO, FEWEST_FRAMES, OWN_FILES, TOO_FEW
+from gesture_maker.motion.clips import A_PHOTO, FEWEST_FRAMES, TOO_FEW
 
 CLIP_FRAMES = 30
 """Frames of a clip that is cut from a sequence of LeapGestRecog: as many as the network looks at by default."""
@@ -229,7 +229,7 @@ def _clips_among(
     frames: dict[tuple[str, ...], list[Item]] = {}
     for item in items:
         name = item.parts[-1]
-        if any(map(is_passed_over, item.parts)) or name.lower() in RESERVED | OWN_FILES:
+        if any(map(is_passed_over, item.parts)) or name.lower() in RESERVED:
             continue
         if is_zip_name(name):
             clips += _clips_in_zip(item, opener, skipped, depth)

@@ -63,7 +63,7 @@ def follow_clips(
     core. Ctrl-C loses the clips that were being looked at.
     """
     options = options or RuntimeOptions(num_hands=1)
-    detection = _detection(options, folder_rate)
+    detection = detection_of(options, folder_rate)
     rows: list[TrackRow] = []
     try:
         with ThreadPoolExecutor(workers or usable_cores(), thread_name_prefix="following") as pool:
@@ -137,7 +137,7 @@ def nearest(hands: Sequence[Hand], before: Hand | None) -> Hand | None:
     return min(hands, key=lambda hand: float(abs(hand.landmarks[:, :2] - before.landmarks[:, :2]).sum()))
 
 
-def _detection(options: RuntimeOptions, folder_rate: float) -> str:
+def detection_of(options: RuntimeOptions, folder_rate: float) -> str:
     """Return a short key of everything that decides a track, besides the clip."""
     parts = (detection_key(), repr(options), repr((ENOUGH, BORDER, folder_rate)))
     return sha256_of("\n".join(parts).encode())[:16]
