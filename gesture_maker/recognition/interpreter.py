@@ -49,7 +49,7 @@ class TfliteModel:
             self._interpreter.set_tensor(self._input["index"], _quantized(one[None], self._input))
             self._interpreter.invoke()
             rows.append(_plain(self._interpreter.get_tensor(self._output["index"])[0], self._output))
-        return np.array(rows, np.float32).reshape(len(given), -1)
+        return np.array(rows, np.float32).reshape(len(given), int(np.prod(self._output["shape"][1:])))
 
 
 def _interpreter(content: bytes) -> Any:

@@ -146,7 +146,7 @@ def fit(
     began = time.monotonic()
     x, y = _checked(*train, labels)
     asked = _checked(*validation, labels) if validation is not None and len(validation[1]) else None
-    shape = Shape(x.shape[1], x.shape[2], len(labels), 1.0 if is_hand(x) else 1 / unit_of(x))
+    shape = Shape(x.shape[1], x.shape[2], len(labels), None if is_hand(x) else unit_of(x))
     training = _identity((x, y), asked, labels, settings)
     seed_everything(settings.seed)
     network = _Trainer(settings, shape, _class_weights(y, len(labels)) if settings.class_weights else None)

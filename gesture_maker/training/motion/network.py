@@ -20,12 +20,12 @@ from gesture_maker.training.tensorflow_runtime import load_tensorflow
 
 @dataclass(frozen=True)
 class Shape:
-    """What goes in and out: `frames` of `numbers` each, `classes`. `scale`: by which the numbers are multiplied first."""
+    """What goes in and out: `frames` of `numbers` each, `classes`. `unit`: of paths, the spread of their numbers; None for hands."""
 
     frames: int
     numbers: int
     classes: int
-    scale: float = 1.0
+    unit: float | None = None
 
 
 def plain(settings: MotionSettings, shape: Shape) -> Any:
@@ -58,7 +58,7 @@ def _network(settings: MotionSettings, shape: Shape, lstm: Any, dropout: Any) ->
         return dropout(f"dropout_{name}")(layers.BatchNormalization(name=f"normalization_{name}")(values))
 
     given = layers.Input((shape.frames, shape.numbers), name="sequence")
-    values = layers.Rescaling(shape.scale, name="scale")(given)
+    values = given if shape.unit is None else _path(given, shape.unit)
     if settings.model == "tcn":
         values = _convolutions(settings, values, settled)
     else:
@@ -72,6 +72,33 @@ def _network(settings: MotionSettings, shape: Shape, lstm: Any, dropout: Any) ->
         values = settled(layers.Dense(units, activation="relu", name=f"dense_{number}")(values), f"dense_{number}")
     scores = layers.Dense(shape.classes, activation="softmax", name="scores")(values)
     return keras.Model(given, scores, name=settings.model)
+
+
+SQUASHED = (0.1, 1.0)  # of places, in units
+SQUASHED_STEPS = (0.01, 0.1, 1.0)  # of what changes from frame to frame
+"""Sizes within which the network sees differences; what is much larger is all the same.
+
+A finger held still moves by a thousandth of the picture, a circle is a tenth, and a frame in which the hand was lost is a jump across all of it. Of
+the table of fingertip paths, five-fold cross-validation in blocks, tcn without variants: 0.976 from the places themselves, 0.986 so,
+0.982 with the turn from step to step beside it.
+"""
+
+
+def _path(given: Any, unit: float) -> Any:
+    """Return what the network sees of a path: its places and steps, small and large."""
+    layers = load_tensorflow().keras.layers
+    later, earlier = (
+        layers.Cropping1D(cut, name=name)(given) for cut, name in (((1, 0), "later"), ((0, 1), "earlier"))
+    )
+    steps = layers.ZeroPadding1D((1, 0), name="steps")(layers.Subtract(name="difference")([later, earlier]))
+    seen = [
+        layers.Activation("tanh", name=f"{name}_{number}")(
+            layers.Rescaling(1 / (size * unit), name=f"{name}_scale_{number}")(values)
+        )
+        for name, values, sizes in (("place", given, SQUASHED), ("step", steps, SQUASHED_STEPS))
+        for number, size in enumerate(sizes, 1)
+    ]
+    return layers.Concatenate(name="seen")(seen)
 
 
 def _convolutions(settings: MotionSettings, values: Any, settled: Any) -> Any:
@@ -114,20 +141,27 @@ def _own_layers() -> _OwnLayers:
             by_time = tensorflow.transpose(inputs, [1, 0, 2])
             nothing = tensorflow.zeros([tensorflow.shape(inputs)[0], self.units])
             unused = tensorflow.zeros([self.units])
-            out = tensorflow.raw_ops.BlockLSTMV2(
+            # Not BlockLSTMV2, which takes Keras's order of gates: its gradient is that of another order, off by as much as itself.
+            out = tensorflow.raw_ops.BlockLSTM(
                 seq_len_max=tensorflow.constant(inputs.shape[1], tensorflow.int64),
                 x=by_time,
                 cs_prev=nothing,
                 h_prev=nothing,
-                w=tensorflow.concat([cell.kernel, cell.recurrent_kernel], axis=0),
+                w=reordered(tensorflow.concat([cell.kernel, cell.recurrent_kernel], axis=0)),
                 wci=unused,
                 wcf=unused,
                 wco=unused,
-                b=cell.bias,
-                cell_clip=0.0,
+                b=reordered(cell.bias),
+                forget_bias=0.0,  # it is in Keras's bias
+                cell_clip=-1.0,  # not at all
                 use_peephole=False,
             ).h
             return tensorflow.transpose(out, [1, 0, 2]) if self.return_sequences else out[-1]
+
+    def reordered(gates: Any) -> Any:
+        """Return weights for the gates input, forget, cell, output, which is Keras's order, as input, cell, forget, output."""
+        write, keep, cell, out = tensorflow.split(gates, 4, axis=-1)
+        return tensorflow.concat([write, cell, keep, out], axis=-1)
 
     class StatelessDropout(layer):  # type: ignore[misc]
         """A dropout that leaves out what follows from two numbers, of which the second is the step."""
