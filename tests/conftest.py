@@ -20,6 +20,7 @@ from gesture_maker.errors import GestureMakerError
 
 if TYPE_CHECKING:
     from gesture_maker.bundle.export import Export
+    from gesture_maker.motion.train import MotionTraining
     from gesture_maker.steps import Training
     from gesture_maker.training.run import Run
 
@@ -93,6 +94,29 @@ def trained(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     runs = folder / "exported_models"
     training = train(dataset, name="first", shares=DEFAULT_SHARES, estimate=False, settings=QUICK, runs=runs)
     return Trained(folder, training, export(training.run.path))
+
+
+@pytest.fixture(scope="session")
+def motions_place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with datasets/moves, motions of ten people, and datasets/others, of three more; not to be changed."""
+    from motions import known_clips
+
+    folder = tmp_path_factory.mktemp("moves")
+    known_clips(folder / "datasets/moves", range(10))
+    known_clips(folder / "datasets/others", range(100, 103))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def motions_made(motions_place: Path) -> MotionTraining:
+    """A training on datasets/moves, exported_models/first beside it; not to be changed."""
+    from motions import QUICK
+
+    from gesture_maker.motion.train import train_motions
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(motions_place)
+        return train_motions("moves", name="first", settings=QUICK, runs=motions_place / "exported_models")
 
 
 @pytest.fixture(scope="session")

@@ -82,26 +82,29 @@ class MotionClassifier:
         self.labels = labels
         self.events: list[Event] = []
         self._model = TfliteModel(model)
-        if self._model.input_shape != (features.length, features.size):
+        if self._model.input_shape[1:] != (features.length, features.size):
             raise ConfigError(
-                f"The model takes {self._model.input_shape}, not {features.length} frames of {features.size} numbers: train again."
+                f"The model takes {self._model.input_shape[1:]}, not {features.length} frames of {features.size} numbers: train again."
             )
         self._background, self._features = background, features
         self._debounce, self._max_gap, self._on_event = debounce or Debounce(), max_gap, on_event
         self._tracker = Tracker()
         self._hands: dict[int, _Past] = {}
         self._now = 0.0
+        self._seen = False  # a hand, in the newest frame
 
     @property
     def notice(self) -> str:
-        """The newest event, for a second."""
+        """The newest event, for a second; else whether there is no hand."""
         newest = self.events[-1] if self.events else None
-        return newest.gesture if newest and self._now - newest.seconds < SHOWN_SECONDS else ""
+        if newest and self._now - newest.seconds < SHOWN_SECONDS:
+            return newest.gesture
+        return "" if self._seen else "no hand"
 
     def answered(self, recognition: Recognition, frame: Frame) -> Recognition:
         """Return the frame's hands with the gesture that each is making."""
         begin = time.perf_counter()
-        self._now = frame.seconds
+        self._now, self._seen = frame.seconds, bool(recognition.hands)
         numbers = self._tracker.follow([one.hand for one in recognition.hands])
         self._forget(numbers, frame)
         told = tuple(self._hand(number, one, frame) for number, one in zip(numbers, recognition.hands, strict=True))

@@ -54,7 +54,7 @@ def measure_clips(
     `sequences.clip` names rows. A clip's scores are the mean of its windows'.
     """
     asked = [number for number, row in enumerate(rows) if row.label and (part is None or row.part == part)]
-    scores = model.scores(sequences.x) if len(sequences) else np.zeros((0, len(labels)), np.float32)
+    scores = model.scores(sequences.x)
     answers = tuple(_answer(rows[number], labels, scores[sequences.clip == number]) for number in asked)
     metrics = measure([one.row.label for one in answers], [one.answer for one in answers], list(labels))
     interval = None
