@@ -186,22 +186,27 @@ def live_motions(
             made.model(), made.labels, made.background, made.features, debounce=debounce, on_event=tell
         )
 
-        def ended(summary: LiveSummary) -> None:
+        def seen(summary: LiveSummary) -> MotionSummary:
+            """Return how it went, with the file of the events among those that were written."""
             if log is not None and (kept := log.close()) is not None:
                 summary = replace(summary, files=(*summary.files, kept))
-            if on_end:
-                on_end(MotionSummary(summary, tuple(classifier.events)))
+            return MotionSummary(summary, tuple(classifier.events))
 
-        summary = live(
-            None,
-            source,
-            classifier=classifier,
-            options=options or RuntimeOptions(num_hands=1),
-            overwrite=overwrite,
-            on_end=ended,
-            **settings,
+        def ended(summary: LiveSummary) -> None:
+            if on_end:
+                on_end(seen(summary))
+
+        return seen(
+            live(
+                None,
+                source,
+                classifier=classifier,
+                options=options or RuntimeOptions(num_hands=1),
+                overwrite=overwrite,
+                on_end=ended,
+                **settings,
+            )
         )
-    return MotionSummary(summary, tuple(classifier.events))
 
 
 class EventLog:
