@@ -20,7 +20,7 @@ from gesture_maker.synthetic.poses import POSES, blend, jitter
 SWIPE_SECONDS, SWIPE_WIDTHS = (0.25, 0.6), (2.3, 4.0)
 """How long a swipe takes, and how far the hand goes, in hand widths: 3.8 widths a second at least."""
 
-GROWTH = (1.45, 1.9)  # how much larger a hand that is pushed towards the camera becomes
+GROWTH = (1.5, 1.9)  # how much larger a hand that is pushed towards the camera becomes
 
 _FASTEST = 10.0
 """Hand widths a second, on the way's average. At 20 frames a second a hand of 15 is lost in one frame of ten: MediaPipe looks for it
@@ -28,7 +28,7 @@ where it was in the frame before."""
 
 _LEAN = np.radians(10.0)  # from the straight way to the side, at most
 _FLAT_FINGER = (-1.0, 3.0, 6.0, 4.0)  # abduction, MCP, PIP, DIP in degrees, as in `POSES`
-_PINCH_OPEN = {"index": (0.0, 22.0, 20.0, 10.0), "thumb": (42.0, 36.0, 24.0, 4.0, 4.0)}
+_PINCH_OPEN = {"index": (0.0, 15.0, 18.0, 10.0), "thumb": (46.0, 36.0, 24.0, 4.0, 4.0)}
 _LOOSE_FINGERS = ((2.0, 42.0, 50.0, 30.0), (2.0, 50.0, 56.0, 34.0), (3.0, 55.0, 58.0, 36.0))
 
 
@@ -176,7 +176,7 @@ def _circle(clockwise: float) -> Maker:
 def _wave(hand: Hand, rng: np.random.Generator) -> Shape:
     swings = int(rng.integers(2, 5))
     period = _about(rng, 0.42 / hand.habits.tempo, 0.1, 0.34, 0.55)
-    degrees = _about(rng, (11.0 if hand.habits.elbow else 19.0) * hand.habits.reach, 0.12, 9, 26)
+    degrees = _about(rng, (13.0 if hand.habits.elbow else 19.0) * hand.habits.reach, 0.12, 11, 26)
     side = rng.choice([-1.0, 1.0])
     # About the elbow, which is 2.8 hand widths below the wrist; about the wrist it moves a little all the same.
     wrist = np.radians(degrees) * (2.8 if hand.habits.elbow else rng.uniform(0.2, 1.0))
@@ -184,7 +184,7 @@ def _wave(hand: Hand, rng: np.random.Generator) -> Shape:
     drift = rng.normal(0, 0.2, 2)
 
     def at(share: float) -> Step:
-        envelope = softly(min(share, 1 - share) * 2 * swings / 0.5)  # from the first side on
+        envelope = softly(min(share, 1 - share) * 2 * swings / 0.3)  # from the first side on
         swing = side * float(np.sin(2 * np.pi * swings * share)) * envelope
         waved = hand.leaning(pose, degrees * swing)
         if not hand.habits.elbow:  # the forearm stays, so the wrist bends
@@ -232,7 +232,7 @@ def _push(hand: Hand, rng: np.random.Generator) -> Shape:
     growth = float(np.log(_about(rng, 1.65, 0.07, *GROWTH)))
     pose = hand.pose(hand.habits.swipe, rng)
     rest, aside = rng.uniform(0.02, 0.2), rng.normal(0, 0.15, 2)
-    bend = rng.uniform(-8, 4)  # degrees: the fingertips stay back as the palm comes forward
+    bend = rng.uniform(-4, 3)  # degrees: the fingertips stay back as the palm comes forward
 
     def at(share: float) -> Step:
         done = _there_and_back(share, rest)

@@ -25,14 +25,13 @@ from gesture_maker.synthetic.film import (
     project_in,
     with_noise,
 )
-from gesture_maker.synthetic.hand import JOINT_LIMITS, Array, Pose
+from gesture_maker.synthetic.hand import JOINT_LIMITS, Array, HandShape, Pose
 from gesture_maker.synthetic.motion_shapes import (
     SHAPES,
     SWIPE_SECONDS,
     SWIPE_WIDTHS,
     Hand,
     Shape,
-    Step,
     habits,
     softly,
 )
@@ -116,7 +115,8 @@ def draw_scene(person: int, seed: int, rng: np.random.Generator, size: tuple[int
     left = who.left_handed != bool(rng.random() < OTHER_HAND)
     camera = draw_camera(rng)
     share = np.clip(ways.share * np.exp(rng.normal(0, 0.05)), 0.26, 0.37)
-    distance = OPEN_HAND / (2 * share * np.tan(np.radians(camera.field_of_view / 2)))
+    open_hand = OPEN_HAND * who.shape.palm_length / HandShape().palm_length
+    distance = open_hand / (2 * share * np.tan(np.radians(camera.field_of_view / 2)))
     return Scene(Hand(who, ways, left), replace(camera, distance=float(distance)), size)
 
 
@@ -204,17 +204,19 @@ def draw_waves(rng: np.random.Generator) -> Waves:
 
 
 def motion_part(label: str, scene: Scene, shape: Shape, near: Array) -> Part:
-    """Return the motion, begun as near to a place as the picture has room for."""
+    """Return the motion, begun as near to a place as the picture has room for, and smaller where it has too little."""
     steps = [shape.at(share) for share in np.linspace(0, 1, 25)]
     ways = np.array([step.way for step in steps]) * scene.width
     low, high = scene.box(max(step.nearer for step in steps))
-    low, high = low - ways.min(axis=0), high - ways.max(axis=0)
-    begin = np.where(low < high, np.clip(near, low, np.maximum(low, high)), (low + high) / 2)
-    return Part(label, shape.seconds, lambda share: _placed(shape.at(share), begin, scene.width))
+    room, extent = high - low, np.ptp(ways, axis=0)
+    scale = float(np.min(np.minimum(1, room / np.maximum(extent, 1e-9))))
+    begin = np.clip(near, low - scale * ways.min(axis=0), high - scale * ways.max(axis=0))
 
+    def at(share: float) -> State:
+        step = shape.at(share)
+        return State(step.pose, begin + scale * scene.width * step.way, step.nearer)
 
-def _placed(step: Step, begin: Array, width: float) -> State:
-    return State(step.pose, begin + step.way * width, step.nearer)
+    return Part(label, shape.seconds, at)
 
 
 def rest_part(state: State, seconds: float) -> Part:
