@@ -4,7 +4,8 @@
     .venv/bin/python scripts/draw_leap_gestures.py FOLDER [--subjects 10] [--frames 30] [--size 640 240]
 
 Writes FOLDER/leapGestRecog/<subject>/<gesture>/frame_<subject>_<gesture>_<number>.png, grey. Frames that are there already are kept.
-The real set has 10 subjects of 200 frames; 10 of 30 take about 20 s on two cores.
+The real set has 10 subjects of 200 frames. A frame takes 20 to 30 ms of one core; MediaPipe finds the hand in all frames of 640x240 pixels,
+and in 0.90 of the fists of 320x120.
 """
 
 from __future__ import annotations

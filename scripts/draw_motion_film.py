@@ -4,7 +4,7 @@
     .venv/bin/python scripts/draw_motion_film.py FILM.mp4 [--events 20] [--person 2000] [--seed 0]
 
 Beside the film, FILM.json holds its events: label, begin and end in seconds. The person is by default nobody whom the demo trains or
-tests on. 20 events take about a minute, and to draw them half of one.
+tests on. 20 events take about a minute, in 320x240 pixels 35 s of one core.
 """
 
 from __future__ import annotations

