@@ -278,7 +278,7 @@ def test_a_training_goes_on_to_the_same_end(model: str, tmp_path: Path) -> None:
     settings = small(model, epochs=4, reduce_patience=1, label_smoothing=0.1, class_weights=True)
     data: tuple[Any, ...] = (toy(50), toy(20, seed=1), LABELS, settings)
     whole = fit(*data, tmp_path / "whole")
-    for last in (1, 3) if model == "lstm" else (2,):
+    for last in (1, 3) if model == "tcn" else (2,):
         with pytest.raises(Stopped):
             fit(*data, tmp_path / "parts", stop_at(last))
         assert (tmp_path / "parts" / CHECKPOINT).is_file()
