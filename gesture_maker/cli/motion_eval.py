@@ -17,7 +17,9 @@ EXAMPLE = "Example:  gesture-maker motion eval first long_film.mp4 --marks long_
 
 def evaluate(
     context: typer.Context,
-    run: str = typer.Argument(..., metavar="RUN", help="A training on motions, or hf://OWNER/NAME.", show_default=False),
+    run: str = typer.Argument(
+        ..., metavar="RUN", help="A training on motions, or hf://OWNER/NAME.", show_default=False
+    ),
     clips: str | None = typer.Argument(
         None,
         metavar="CLIPS",

@@ -22,7 +22,9 @@ _EVENTS = "When a gesture is told"
 
 def live(
     context: typer.Context,
-    run: str = typer.Argument(..., metavar="RUN", help="A training on motions, or hf://OWNER/NAME.", show_default=False),
+    run: str = typer.Argument(
+        ..., metavar="RUN", help="A training on motions, or hf://OWNER/NAME.", show_default=False
+    ),
     source: str | None = typer.Argument(
         None,
         metavar="SOURCE",

@@ -100,7 +100,7 @@ def train(
         None,
         "--class-weights/--no-class-weights",
         rich_help_panel=_TRAINING,
-        help="Weigh gestures with few windows more (default: no).",
+        help="Weigh classes with few windows more (default: where there is a background).",
     ),
     augment: int | None = typer.Option(
         None,

@@ -60,7 +60,8 @@ def train_motions(
 ) -> MotionTraining:
     """Train on a folder of clips, or a table of fingertip paths, into a fresh run folder.
 
-    `name`: of the run, by default the dataset's. `settings`: those of `MotionSettings` that are to differ from their defaults. `rate`:
+    `name`: of the run, by default the dataset's. `settings`: those of `MotionSettings` that are to differ from their defaults; classes
+    are weighed where there is a background, which mostly has more windows than any gesture: four times as many cost 0.05 of the accuracy. `rate`:
     frames per second that the network sees, by default 20. `shares`: percent for train, validation and test. `group_by`: a regular
     expression that finds the person in a clip's name. `max_gap`: seconds without a hand that are filled in. `folder_rate`: frames per
     second of folders of frames. `runs`: where the run is made. `progress` is called with ("landmarks" or "training", done, total).
@@ -89,7 +90,8 @@ def train_motions(
         folder_rate=folder_rate,
         progress=progress,
     )
-    chosen = replace(chosen, sequence_length=prepared.features.length)
+    weigh = chosen.class_weights if "class_weights" in (settings or {}) else prepared.background is not None
+    chosen = replace(chosen, sequence_length=prepared.features.length, class_weights=weigh)
     description = {
         "labels": list(prepared.labels),
         "background": prepared.background,
