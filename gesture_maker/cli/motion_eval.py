@@ -88,7 +88,7 @@ def show_clips(done: MotionEvaluation) -> None:
     if metrics.photos > metrics.found:
         typer.echo(f"No hand to follow: {metrics.photos - metrics.found} clips, which count as wrong")
     if done.milliseconds is not None:
-        typer.echo(f"A window takes {done.milliseconds:.1f} ms")
+        typer.echo(f"A window takes {done.milliseconds:.2f} ms")
     typer.echo(f"Report: {done.report}")
 
 

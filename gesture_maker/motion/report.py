@@ -78,7 +78,7 @@ def _glance(measured: MotionMeasured, about: AboutClips, warnings: Sequence[str]
         Tile("No hand to follow", f"{metrics.photos - metrics.found:,}", "counts as wrong"),
     ]
     if about.milliseconds is not None:
-        numbers.append(Tile("A window", f"{about.milliseconds:.1f} ms", "of one core, landmarks not counted"))
+        numbers.append(Tile("A window", f"{about.milliseconds:.2f} ms", "of one core, landmarks not counted"))
     asked = (
         f"The network's TFLite, asked about the windows of each clip in which most moves. The clips are of {counted(len(groups), 'group')} "
         "(people or recordings), which the interval knows."
@@ -125,7 +125,7 @@ def _wrong(measured: MotionMeasured, strips: Mapping[int, Picture]) -> Html:
         if number not in strips
     ]
     listed = table("By name", ["clip", "class", "answer", "score"], others, words=3) if others else ""
-    return join([figures(shown, "gallery"), listed])
+    return join([figures(shown), listed])
 
 
 def _strip(answer: ClipAnswer, strip: Picture) -> Html:
