@@ -43,7 +43,8 @@ def varied(x: Floats, settings: MotionSettings, rng: np.random.Generator) -> Flo
         x = np.where((rng.random(len(x)) < settings.mirror)[:, None, None], mirrored(x), x)
         x = _points_hidden(x, settings.occlude_points, rng)
     x = _frames_hidden(x, settings.occlude_frames, rng)
-    x = x + rng.normal(0, settings.noise * unit_of(x), x.shape)
+    size = 1.0 if is_hand(x) else x.std(axis=(1, 2), keepdims=True)  # a path that stands still is told by how still
+    x = x + rng.normal(0, settings.noise, x.shape) * size
     return np.asarray(x if is_hand(x) else x - x[:, :1], np.float32)
 
 

@@ -44,7 +44,7 @@ class MotionSettings:
     `stop_patience`: epochs without a lower validation loss, after which the best is restored; `reduce_patience`: those after which
     the learning rate is multiplied by `reduce_factor`, down to `min_learning_rate`.
 
-    `augment`: times the data, the sequences themselves and variants. Of a variant: `noise` in hand sizes, a standard deviation; `occlude_points` and
+    `augment`: times the data, the sequences themselves and variants. Of a variant: `noise` in hand sizes (of a path, in its own), a standard deviation; `occlude_points` and
     `occlude_frames`: the share of points and of frames that are hidden at most; `scale`: by at most this share smaller or larger;
     `translate`: where the hand goes, in hand sizes, at most; `stretch`: at most so many times faster or slower; `mirror`: the share of variants that show
     the other hand.
