@@ -276,7 +276,9 @@ class BrokenLook(Look):
 
 def test_images_that_kill_the_workers_are_named(cluster: Any, listing: Listing) -> None:
     # Which of the batches is the first to be begun three times is the scheduler's affair: on a busy machine the second, at times.
-    batches = "|".join(rf"{first}\.jpg to {min(first + 9, len(listing) - 1)}\.jpg" for first in range(0, len(listing), 10))
+    batches = "|".join(
+        rf"{first}\.jpg to {min(first + 9, len(listing) - 1)}\.jpg" for first in range(0, len(listing), 10)
+    )
     with pytest.raises(SourceError, match=rf"The images from ({batches}) ended 3 workers"):
         next(ray_engine.find(listing, DeadlyLook(), NOTHING, address=cluster.address, workers=1, batch=10))
 
