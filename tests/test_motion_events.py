@@ -43,7 +43,7 @@ def names(events: Sequence[Event]) -> list[str]:
 def test_a_gesture_that_wins_for_long_is_one_event() -> None:
     (event,) = told([("still", 30), ("left", 100), ("still", 30)])
     assert event.gesture == "left"
-    assert event.frame == 30 + 3, "after a tenth of a second"
+    assert event.frame == 30 + 5, "after a fifth of a second"
     assert event.seconds == event.frame / RATE
     assert event.score == pytest.approx(0.95)
 

@@ -63,7 +63,7 @@ def live(
         0.8, "--threshold", metavar="X", rich_help_panel=_EVENTS, help="Score it has to reach."
     ),
     confirm: float = typer.Option(
-        0.1, "--confirm", metavar="S", rich_help_panel=_EVENTS, help="Seconds for which it has to win."
+        0.2, "--confirm", metavar="S", rich_help_panel=_EVENTS, help="Seconds for which it has to win."
     ),
     release: float = typer.Option(
         0.5, "--release", metavar="X", rich_help_panel=_EVENTS, help="Score below which it is over."

@@ -24,8 +24,9 @@ ALL_OF_IT = 0.9
 MOST_OF_IT = 0.75
 """The same in those that are trained on: live, a window ends before the gesture does, and should know it all the same."""
 
-NOTHING_OF_IT = 0.15
-"""Windows of a gesture's clip with less than this show a hand that is still: the background."""
+NOTHING_OF_IT = 0.3
+"""Windows of a gesture's clip with less than this are of the background: the hand is still, or only begins or ends something. With 0.15 in
+its place tcn told 4 gestures in two drawn films that nobody made, with this none, and found 38 in place of 37 of 40."""
 
 STEP = 0.1  # seconds between two windows that are looked at
 
