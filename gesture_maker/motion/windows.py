@@ -2,7 +2,7 @@
 
 A clip is labelled as a whole, and is often longer than the gesture in it: the hand comes, makes it, and stays. So each clip is
 searched by how much moves (`features.travel`): a window is of the gesture when nearly as much moves in it as in the liveliest one, and of
-the background when hardly anything does. What lies between shows half a gesture, and is not learned from: one would have to guess.
+the background when less than a third does. What lies between shows half a gesture, and is not learned from: one would have to guess.
 
 Of a class in which nothing moves (poses, the background) that is as good a choice as any: the windows in which it trembles or drifts most.
 """
