@@ -21,10 +21,7 @@ from gesture_maker.training.run import free_run_name, write_csv
 
 TRAIN_PEOPLE = range(12)
 TEST_PEOPLE = range(1000, 1006)
-PER_PERSON = 2  # clips of each gesture by each person: 240 to learn from, 120 to test on
-STILLS = (
-    3  # times as many of hands that do nothing of meaning: with as many as of a gesture 14 events of a film were false
-)
+PER_PERSON = 2  # clips of each class by each person: 264 to learn from, 132 to test on
 
 FILM_PERSON = 2000
 EVENTS = 20
