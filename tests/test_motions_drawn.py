@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from gesture_maker.files import sha256_of_file
 from gesture_maker.images import Pixels, read_image
 from gesture_maker.landmarks.hands import Hand
 from gesture_maker.mediapipe_runtime import load_mediapipe, quiet_stderr
+from gesture_maker.motion.collect_marks import read_marks
 from gesture_maker.synthetic.draw import ADDED
 from gesture_maker.synthetic.infrared import GESTURES, draw_leap_frame, draw_leap_gestures
 from gesture_maker.synthetic.motion_dataset import draw_motion_dataset, write_film
@@ -349,10 +349,10 @@ def test_the_script_writes_a_film_and_its_events(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "scripts/draw_motion_film.py"), "a film.mp4", "--events", "2"]
     command += ["--size", "64", "48", "--rate", "8"]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
-    told = json.loads((tmp_path / "a film.json").read_text(encoding="utf-8"))
+    told = read_marks(tmp_path / "a film.csv")
     known, _ = draw_motion_film(2, 2000, 0, rate=8, size=(64, 48))
-    assert [(event["label"], event["begin"], event["end"]) for event in told["events"]] == [
-        (event.label, event.begin, event.end) for event in known
+    assert [(mark.label, mark.begin, mark.end) for mark in told] == [
+        (event.label, pytest.approx(event.begin, abs=1e-3), pytest.approx(event.end, abs=1e-3)) for event in known
     ]
     assert (tmp_path / "a film.mp4").stat().st_size > 1000
 

@@ -115,6 +115,7 @@ function recording() {
     const { photos: others } = await classOf(page, "other");
     await page.locator(".collect .status [data-act=take-back]").click();
     await confirmed(page, "other", 0);
+    await page.locator(".notice button", { hasText: "Undo" }).last().waitFor(); // the page knows it, too
     await page.keyboard.press("Control+z");
     await confirmed(page, "other", others);
 
