@@ -763,6 +763,10 @@ def test_a_real_window_and_a_real_keyboard(tmp_path: Path) -> None:
 
         try:
             screen.window("gesture-maker motion collect")
+            wait_for(
+                lambda: (np.abs(screen.picture().astype(int) - 128).max(axis=2) < 6).sum() > 2000,
+                "the camera's picture",
+            )
             screen.hold("space")
             wait_for(recording, "the red frame")
             before = camera.sent
