@@ -35,7 +35,7 @@ KIND = "motion"
 @dataclass(frozen=True, eq=False)
 class Sequences:
     """The windows of one part: `x` float32 [N, T, F], `y` int64 [N] (numbers of labels), `clip` int64 [N], whose windows they are
-    (row of `split.csv`; -1 for those of no clip)."""
+    (row of `split.csv`)."""
 
     x: Floats
     y: npt.NDArray[np.int64]

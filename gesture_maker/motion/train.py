@@ -22,6 +22,7 @@ from gesture_maker.motion.run import (
     KERAS,
     MODEL,
     MotionRun,
+    how_to_resume_motion,
     load_motion_run,
     new_motion_run,
     refuse_existing_motion,
@@ -138,8 +139,6 @@ def _finish(run: MotionRun, prepared: PreparedMotions | None, progress: Progress
             _stage(progress, "training"),
         )
     except KeyboardInterrupt as interrupt:
-        from gesture_maker.motion.run import how_to_resume_motion
-
         raise KeyboardInterrupt(f"Interrupted: {how_to_resume_motion(run)}.") from interrupt
     write_bytes(run.path / MODEL, to_tflite(run.path / KERAS))
     seconds = run.description.get("seconds", 0.0) + time.monotonic() - started

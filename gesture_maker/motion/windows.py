@@ -68,10 +68,7 @@ def _ends(first: float, last: float, window: float) -> npt.NDArray[np.float64]:
 def _moved(window: Floats, features: Features) -> float:
     if features.kind == "hand":
         return travel(window)
-    return float(np.linalg.norm(np.diff(window, axis=0), axis=1).sum() * _PICTURE)
-
-
-_PICTURE = 5.0  # hand sizes that a picture is wide, about
+    return float(np.linalg.norm(np.diff(window, axis=0), axis=1).sum())
 
 
 def _spread(qualified: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
