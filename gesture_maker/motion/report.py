@@ -125,7 +125,7 @@ def _wrong(measured: MotionMeasured, strips: Mapping[int, Picture]) -> Html:
         if number not in strips
     ]
     listed = table("By name", ["clip", "class", "answer", "score"], others, words=3) if others else ""
-    return join([figures(shown), listed])
+    return join([figures(shown, "strips"), listed])
 
 
 def _strip(answer: ClipAnswer, strip: Picture) -> Html:

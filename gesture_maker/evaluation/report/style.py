@@ -77,6 +77,8 @@ thead .number {{ white-space: normal; }}
 .matrix .wrong {{ background: rgb(var(--red) / var(--share)); }}
 {_SHADES}figure {{ margin: 0; }}
 figcaption {{ font-size: .9rem; overflow-wrap: anywhere; }}
+.strips {{ display: grid; gap: 1.2rem; }}
+.strips img {{ display: block; max-width: 100%; height: auto; }}
 .figures {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)); gap: 1.5rem; margin: 1rem 0; }}
 .figures > .scroll {{ margin: 0; min-width: 0; }}
 .small {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(min(9.5rem, 45%), 1fr)); gap: 1rem; margin: 1rem 0; }}
