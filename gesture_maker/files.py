@@ -7,12 +7,14 @@ kill or a full disk at any moment leaves what was there before.
 from __future__ import annotations
 
 import contextlib
+import csv
 import hashlib
+import io
 import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,15 @@ def write_text(target: Path, content: str) -> None:
 def write_json(target: Path, value: Any) -> None:
     """Write `value` as indented JSON in one step; keys keep their order, unicode stays readable."""
     write_text(target, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_csv(target: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Write rows as CSV in one step, after a line with the names of the columns."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(columns), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(target, text.getvalue())
 
 
 def sha256_of(content: bytes) -> str:
