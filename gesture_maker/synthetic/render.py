@@ -132,7 +132,11 @@ def render(
 
 def render_in(room: Room, person: Person, pose: Pose, left: bool, camera: Camera, light: Light) -> Pixels:
     """Return the picture of a person's hand in a room, or of the room alone where nothing of hand and arm is in sight."""
-    layers = layers_of(person, pose, left, camera, room.size)
+    return develop(room, person, layers_of(person, pose, left, camera, room.size), light)
+
+
+def develop(room: Room, person: Person, layers: Layers | None, light: Light) -> Pixels:
+    """Return the picture of what `layers_of` tells of a person's hand in a room; None: of the room alone."""
     hand = None if layers is None else (layers, _shade(layers, person, light, room.mottle))
     return _develop(room, hand, light)
 
