@@ -15,7 +15,7 @@ from gesture_maker.evaluation.results import Evaluation
 from gesture_maker.steps import Training, train
 from gesture_maker.synthetic.draw import draw_dataset
 from gesture_maker.synthetic.poses import DEMO_CLASSES
-from gesture_maker.training.run import free_run_name
+from gesture_maker.training.run_folder import free_run_name
 from gesture_maker.training.session import StageProgress
 
 TRAIN_PEOPLE = range(16)

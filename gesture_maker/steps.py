@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ from gesture_maker.landmarks.mirror import MIRROR_LOOKS
 from gesture_maker.landmarks.table import LandmarkTable, table_path
 from gesture_maker.training import session
 from gesture_maker.training.crossvalidate import known_group, own_hands
-from gesture_maker.training.run import Run, load_finished_run
+from gesture_maker.training.run import Run
 from gesture_maker.training.session import EpochProgress, StageProgress
 from gesture_maker.training.sources import open_source
 from gesture_maker.training.stream import STREAM_FROM
@@ -262,7 +262,7 @@ def diagnose(
     By cross-validation, which is made now where the run has none (five trainings), and kept. `out`: the file of the picture,
     by default `diagnose.png` in the run. Raises RunError for a run that is not finished, damaged, or of an older version.
     """
-    finished = load_finished_run(run, runs)
+    finished = Run.load_finished(run, runs)
     found = session.cross_validation_of(finished, assets, progress)
     own, rows = own_hands(finished), finished.split()
     labels, classes = finished.labels, own.embedded.classes
@@ -292,7 +292,7 @@ def diagnose(
 
 
 def _documented(done: session.Session, export: bool, assets: Path | None) -> Training:
-    with session.told_how_to_resume(done.run):
+    with done.run.told_how_to_resume():
         training = _written(done)
     if not export:
         return training
@@ -327,7 +327,7 @@ def _written(done: session.Session) -> Training:
     return Training(run, metrics, estimate, unused, done.warnings)
 
 
-def _measured(scores: Floats, classes: npt.NDArray[np.int64], labels: list[str]) -> Metrics:
+def _measured(scores: Floats, classes: npt.NDArray[np.int64], labels: Sequence[str]) -> Metrics:
     truth = [labels[index] for index in classes]
     return measure(truth, [labels[index] for index in np.argmax(scores, axis=1)] if truth else [], labels)
 

@@ -22,7 +22,7 @@ from gesture_maker.cli.progress import stage_progress
 from gesture_maker.files import write_json
 from gesture_maker.motion.features import Features
 from gesture_maker.motion.measure import measure_clips
-from gesture_maker.motion.run import ClipRow, Sequences
+from gesture_maker.motion.run import Sequences
 from gesture_maker.motion.track import HandTrack
 from gesture_maker.motion.windows import windows_of
 from gesture_maker.recognition.interpreter import TfliteModel
@@ -30,6 +30,7 @@ from gesture_maker.synthetic.motions import MOTIONS, STILL, clip_hands
 from gesture_maker.training.motion.export import to_tflite
 from gesture_maker.training.motion.fitting import fit, predict
 from gesture_maker.training.motion.settings import MODELS, MotionSettings
+from gesture_maker.training.run_folder import SplitRow
 
 LABELS = (STILL, *MOTIONS)
 FEATURES = Features()
@@ -71,7 +72,7 @@ def main() -> None:
     )
 
 
-def windows_by(people: range, takes: int, seed: int, to_learn: bool = False) -> tuple[Sequences, list[ClipRow]]:
+def windows_by(people: range, takes: int, seed: int, to_learn: bool = False) -> tuple[Sequences, list[SplitRow]]:
     """Return the windows of clips by these people, as `motion train` has them, and a row for each clip."""
     x, y, clip, rows = [], [], [], []
     for person in people:
@@ -83,11 +84,11 @@ def windows_by(people: range, takes: int, seed: int, to_learn: bool = False) -> 
                 x += [one for one, _ in chosen]
                 y += [its_class for _, its_class in chosen]
                 clip += [len(rows)] * len(chosen)
-                rows.append(ClipRow(f"{label}/{person}_{take}", label, f"p{person}", "test", "", ""))
+                rows.append(SplitRow(f"{label}/{person}_{take}", label, f"p{person}", "test", "", ""))
     return Sequences(np.array(x, np.float32), np.array(y, np.int64), np.array(clip, np.int64)), rows
 
 
-def asked_about(folder: Path, fitted: Any, test: Sequences, rows: list[ClipRow]) -> dict[str, Any]:
+def asked_about(folder: Path, fitted: Any, test: Sequences, rows: list[SplitRow]) -> dict[str, Any]:
     """Return what is measured of a network."""
     begin = time.perf_counter()
     content = to_tflite(folder / "model.keras")

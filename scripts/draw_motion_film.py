@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gesture_maker.cli.progress import progress_bar
+from gesture_maker.files import write_csv
 from gesture_maker.synthetic.film import FilmFrame
 from gesture_maker.synthetic.motion_dataset import write_film
 from gesture_maker.synthetic.motion_film import RATE, SIZE, draw_motion_film
-from gesture_maker.training.run import write_csv
 
 
 def main() -> None:

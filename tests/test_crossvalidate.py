@@ -29,7 +29,7 @@ from gesture_maker.training.crossvalidate import (
     own_hands,
 )
 from gesture_maker.training.fitting import fit_head, hands_to_train_on, one_ahead
-from gesture_maker.training.run import Run, load_run
+from gesture_maker.training.run import Run
 from gesture_maker.training.session import ENOUGH_TO_TEST
 
 # The folds
@@ -169,7 +169,7 @@ def interrupted(drawn: Path, runs: Path, at: int) -> Run:
 
     with pytest.raises(KeyboardInterrupt, match="--resume"):
         gesture_maker.train(drawn, name="first", settings=QUICK, runs=runs, progress=progress)
-    return load_run(runs / "first")
+    return Run.load(runs / "first")
 
 
 def test_an_interrupted_cross_validation_goes_on_with_the_next_fold(
@@ -226,7 +226,7 @@ def test_a_class_of_one_person_is_not_tested_and_that_is_said(drawn: Path, tmp_p
     done = cli("train", "small", *flags, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert '12 hands of the class "victory" could not be tested' in done.stdout
-    run = load_run(tmp_path / "exported_models/small")
+    run = Run.load(tmp_path / "exported_models/small")
     result = load_cross_validation(run)
     assert result is not None
     assert {row.label for row, known in zip(result.rows, result.tested, strict=True) if not known} == {"victory"}

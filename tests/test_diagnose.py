@@ -32,7 +32,7 @@ from gesture_maker.landmarks.hands import NOT_FOUND, EmbedderInputs
 from gesture_maker.steps import Training
 from gesture_maker.training.background import background_hands
 from gesture_maker.training.crossvalidate import CROSS_VALIDATION, CrossValidation
-from gesture_maker.training.run import SplitRow
+from gesture_maker.training.run_folder import SplitRow
 
 LABELS = ["none", "one", "two"]
 

@@ -34,7 +34,7 @@ from gesture_maker.training.false_alarms import (
     held_out_background,
     lowest_threshold,
 )
-from gesture_maker.training.run import Run, load_run
+from gesture_maker.training.run import Run
 from gesture_maker.training.session import load_trained
 
 SOME = FalseAlarms(0.05, 0.8, 0.0412, 1000, 0, 40, 0.9, 1.0)
@@ -107,12 +107,12 @@ def test_gestures_all_over_the_place_leave_nothing_to_ask_about() -> None:
 
 @pytest.fixture(scope="module")
 def asked(trained: Trained) -> FalseAlarms:
-    return choose_threshold(load_run(trained.run), load_trained(trained.training.run), embed, 0.1)
+    return choose_threshold(Run.load(trained.run), load_trained(trained.training.run), embed, 0.1)
 
 
 def test_the_shares_are_those_of_the_head(trained: Trained, asked: FalseAlarms) -> None:
     """Counted once more, hand by hand."""
-    run, head = load_run(trained.run), load_trained(trained.training.run)
+    run, head = Run.load(trained.run), load_trained(trained.training.run)
     classes = run.embeddings("train").classes
     made_up = held_out_background(run.hands("train").take(classes != 0), (classes != 0).sum() / 3, seed=0)
     held_back = [run.embeddings(part) for part in ("validation", "test")]
@@ -133,7 +133,7 @@ def test_the_shares_are_those_of_the_head(trained: Trained, asked: FalseAlarms) 
 
 
 def test_less_is_asked_for_with_a_higher_threshold(trained: Trained, asked: FalseAlarms) -> None:
-    run, head = load_run(trained.run), load_trained(trained.training.run)
+    run, head = Run.load(trained.run), load_trained(trained.training.run)
     anything = choose_threshold(run, head, embed, 1.0)
     assert anything.score_threshold == LOWEST
     less = choose_threshold(run, head, embed, asked.share / 2)
@@ -152,7 +152,7 @@ def test_without_held_back_hands_the_cost_is_not_known(trained: Trained, tmp_pat
         if name.startswith(("validation_", "test_")):
             parts[name] = parts[name][:0]
     np.savez(folder / "embeddings.npz", **parts)
-    found = choose_threshold(load_run(folder), load_trained(trained.training.run), embed, 0.1)
+    found = choose_threshold(Run.load(folder), load_trained(trained.training.run), embed, 0.1)
     assert (found.recognized, found.at_lowest, found.gestures, found.of_none) == (None, None, 0, 0)
     assert "What this costs is not known" in str(found)
     export = gesture_maker.export(folder, false_alarm_rate=0.1, out=tmp_path / "all.task")
@@ -190,7 +190,7 @@ def test_export_chooses_the_threshold_and_says_what_it_costs(workspace: Path, as
 
 def test_bad_input_a_rate_that_cannot_be_reached(workspace: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """A head that is sure of one gesture whatever it sees."""
-    head = load_trained(load_run(workspace / "exported_models/first"))
+    head = load_trained(Run.load(workspace / "exported_models/first"))
     weights, bias = head.model.layers[-1].get_weights()
     head.model.layers[-1].set_weights([weights * 0, np.where(np.arange(len(bias)) == 1, 50, 0)])
     monkeypatch.setattr("gesture_maker.bundle.export.load_trained", lambda _run: head)
@@ -247,5 +247,5 @@ def test_the_wish_carries_over_to_real_gestures(shared: Path, tmp_path: Path) ->
 
 def test_a_run_needs_nothing_but_its_folder(asked: FalseAlarms, trained: Trained) -> None:
     """The photos may be gone."""
-    run = Run(trained.run, load_run(trained.run).description | {"dataset": "/gone"})
+    run = Run(trained.run, Run.load(trained.run).description | {"dataset": "/gone"})
     assert choose_threshold(run, load_trained(run), embed, 0.1) == asked

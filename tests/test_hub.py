@@ -23,7 +23,7 @@ from gesture_maker.errors import GestureMakerError, HubError, RunError
 from gesture_maker.files import sha256_of
 from gesture_maker.hub.reading import published_values
 from gesture_maker.motion.features import Features
-from gesture_maker.motion.run import KIND, load_finished_motion_run
+from gesture_maker.motion.run import MotionRun
 from gesture_maker.recognition.recorder import Recorder
 from gesture_maker.training.motion.settings import MotionSettings
 
@@ -157,7 +157,7 @@ def test_a_motion_run_that_was_pulled_is_a_finished_run(shared: Shared) -> None:
     scores = {"precision": 1.0, "recall": 0.9, "f1": 0.947, "support": 9}
     measured = {"accuracy": 0.98, "clips": 40, "per_class": {"still": scores, "swipe_left": scores}, "interval": None}
     description = {
-        "kind": KIND,
+        "kind": MotionRun.KIND,
         "status": "finished",
         "labels": labels,
         "background": "still",
@@ -174,7 +174,7 @@ def test_a_motion_run_that_was_pulled_is_a_finished_run(shared: Shared) -> None:
     write(folder / "model.keras", b"code")
     write(folder / "split.csv", "Annabell/1.mp4,still,Annabell,train\n")
     shared.push("moves")
-    run = load_finished_motion_run(shared.pull().path)
+    run = MotionRun.load_finished(shared.pull().path)
     assert (list(run.labels), run.background) == (labels, "still")
     assert run.features == Features(length=30)
     assert MotionSettings.from_json(run.description["settings"]) == MotionSettings()

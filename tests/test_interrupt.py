@@ -21,7 +21,7 @@ from gesture_maker.images import read_image
 from gesture_maker.landmarks.detector import MIN_DETECTION_CONFIDENCE, detection_key
 from gesture_maker.landmarks.hands import NoHand
 from gesture_maker.landmarks.table import LandmarkTable
-from gesture_maker.training.run import load_run
+from gesture_maker.training.run import Run
 
 PATIENCE = 120  # seconds; only for a broken program, nothing waits this long
 
@@ -97,14 +97,14 @@ def test_ctrl_c_while_training_and_going_on(drawn: Path, tmp_path: Path, cli: Cl
     )
     path = tmp_path / "exported_models/a run"
     no_leftovers(tmp_path)
-    assert load_run(path).description["status"] == "unfinished"
+    assert Run.load(path).description["status"] == "unfinished"
     assert (path / "checkpoints/checkpoint.npz").is_file()
     for command in ("export", "eval"):
         assert "never finished" in one_sentence_error(cli(command, "a run", cwd=tmp_path))
 
     done = cli("train", "--resume", "a run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert load_run(path).finished
+    assert Run.load(path).finished
     epochs = [line.split(",")[0] for line in (path / "history.csv").read_text().splitlines()[1:]]
     assert epochs == [str(number) for number in range(1, 16)]
     assert not (path / "checkpoints/checkpoint.npz").exists()
@@ -116,7 +116,7 @@ def test_kill_while_training_leaves_nothing_half_written(drawn: Path, tmp_path: 
     assert done.returncode == 143
     assert "Traceback" not in done.stderr
     no_leftovers(tmp_path)
-    run = load_run(tmp_path / "exported_models/killed")
+    run = Run.load(tmp_path / "exported_models/killed")
     assert not run.finished
     assert len(run.embeddings("train")) > 0
     assert run.split()

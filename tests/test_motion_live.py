@@ -22,7 +22,7 @@ from gesture_maker.motion.collect_marks import Mark
 from gesture_maker.motion.evaluate import evaluate_film
 from gesture_maker.motion.events import Debounce, Event
 from gesture_maker.motion.live import EventLog, MotionClassifier, live_motions
-from gesture_maker.motion.run import load_finished_motion_run
+from gesture_maker.motion.run import MotionRun
 from gesture_maker.motion.train import MotionTraining
 from gesture_maker.recognition.answers import Recognition, RecognizedHand
 from gesture_maker.recognition.frames import Frame
@@ -180,7 +180,7 @@ def test_an_unfinished_run_says_how_to_finish_it(motions_made: MotionTraining, t
     write(copy / "motion.json", json.dumps({**about, "status": "unfinished"}))
     with pytest.raises(RunError, match="--resume"):
         live_motions(copy, "any.mp4")
-    run = load_finished_motion_run(motions_made.run.path)
+    run = MotionRun.load_finished(motions_made.run.path)
     with pytest.raises(ConfigError, match="takes"):
         MotionClassifier(run.model(), run.labels, None, type(run.features)(length=12), debounce=Debounce())
 

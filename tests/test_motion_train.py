@@ -20,7 +20,7 @@ from gesture_maker.errors import ConfigError, DatasetError, GestureMakerError, R
 from gesture_maker.motion.clips import find_clips
 from gesture_maker.motion.evaluate import evaluate_motions
 from gesture_maker.motion.following import follow_clips
-from gesture_maker.motion.run import load_finished_motion_run, load_motion_run
+from gesture_maker.motion.run import MotionRun
 from gesture_maker.motion.track_table import TABLE, TrackTable
 from gesture_maker.motion.train import MotionTraining, resume_motions, train_motions
 from gesture_maker.recognition.interpreter import TfliteModel
@@ -76,14 +76,14 @@ def test_it_tells_people_it_has_not_seen_what_they_do(made: MotionTraining) -> N
 
 def test_the_model_is_checked_when_it_is_loaded(made: MotionTraining, tmp_path: Path) -> None:
     copy = shutil.copytree(made.run.path, tmp_path / "copy")
-    run = load_finished_motion_run(copy)
+    run = MotionRun.load_finished(copy)
     assert TfliteModel(run.model()).input_shape == (1, 30, 63)
     write(copy / "model.tflite", run.model() + b"more")
     with pytest.raises(RunError, match="is not what the training wrote"):
-        load_finished_motion_run(copy).model()
+        MotionRun.load_finished(copy).model()
     write(copy / "motion.json", "{")
     with pytest.raises(RunError, match="is damaged"):
-        load_motion_run(copy)
+        MotionRun.load(copy)
 
 
 def test_a_run_of_that_name_is_left_alone(made: MotionTraining, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +92,7 @@ def test_a_run_of_that_name_is_left_alone(made: MotionTraining, place: Path, mon
     with pytest.raises(RunError, match='There is already a run "first"'):
         train_motions("moves", name="first", settings=QUICK)
     assert tree(made.run.path) == before
-    assert resume_error("first") == 'The run "first" was finished: there is nothing to be resumed.'
+    assert resume_error("first") == 'The run "first" is finished: there is nothing to resume.'
 
 
 def resume_error(name: str) -> str:
@@ -238,7 +238,7 @@ def test_interrupted_and_resumed_it_is_the_same_network(
     if how == "SIGINT":
         assert "gesture-maker motion train --resume stopped" in done.stderr
     with pytest.raises(RunError, match="was never finished: continue it with"):
-        load_finished_motion_run("stopped")
+        MotionRun.load_finished("stopped")
     resumed = resume_motions("stopped")
     assert resumed.run.finished
     assert resumed.run.model() == made.run.model()

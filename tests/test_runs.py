@@ -26,7 +26,7 @@ from gesture_maker.errors import RunError
 from gesture_maker.training.keeper import CHECKPOINT
 from gesture_maker.training.model_maker import train_head
 from gesture_maker.training.recipe import HParams, ModelOptions
-from gesture_maker.training.run import WEIGHTS, Run, load_run
+from gesture_maker.training.run import WEIGHTS, Run
 
 # The same bytes
 
@@ -62,7 +62,7 @@ def test_the_same_data_and_seed_give_the_same_task(trained: Trained, tmp_path: P
     assert (same.returncode, other.returncode) == (0, 0)
     assert sums[0] == trained.export.sha256
     assert sums[1] != trained.export.sha256
-    described = [load_run(tmp_path / "a/exported_models/another name"), trained.training.run]
+    described = [Run.load(tmp_path / "a/exported_models/another name"), trained.training.run]
     assert described[0].description["fingerprint"] == described[1].description["fingerprint"]
 
 
@@ -195,7 +195,7 @@ def test_resume_needs_the_run_folder_only(unfinished: Path, trained: Trained, cl
     shutil.rmtree(unfinished / "datasets")
     done = cli("train", "--resume", "stopped", cwd=unfinished)
     assert done.returncode == 0, done.stderr
-    run = load_run(unfinished / "exported_models/stopped")
+    run = Run.load(unfinished / "exported_models/stopped")
     assert run.finished
     epochs = [line.split(",")[0] for line in (run.path / "history.csv").read_text().splitlines()]
     assert epochs == ["epoch", "1", "2", "3"]

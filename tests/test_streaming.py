@@ -27,7 +27,7 @@ from gesture_maker.landmarks.hands import NOT_FOUND
 from gesture_maker.landmarks.rows import Row, to_arrow
 from gesture_maker.training import prepare, stream
 from gesture_maker.training.model_maker import LabelledEmbeddings
-from gesture_maker.training.run import load_run
+from gesture_maker.training.run import Run
 from gesture_maker.training.spool import Spool, spooled
 from gesture_maker.training.stream import TEST, TRAIN, VALIDATION, default_shares_of_many, plan, sampled
 from gesture_maker.training.table_source import Survey
@@ -290,7 +290,7 @@ def test_a_large_table_goes_all_the_way(table: Path, tmp_path: Path, cli: Cli) -
     assert done.returncode == 0, done.stderr
     assert "2,400 of 2,424 rows show a hand" in done.stdout
     assert "photos used" not in done.stdout
-    run = load_run(tmp_path / "exported_models/many")
+    run = Run.load(tmp_path / "exported_models/many")
     streamed = run.description["streamed"]
     assert (streamed["rows"], streamed["hands"], streamed["table"]) == (2424, ROWS, str(table))
     assert streamed["without_a_hand"] == {NOT_FOUND.reason: 24}
@@ -347,7 +347,7 @@ def test_an_interrupted_training_is_resumed(stage: str, table: Path, tmp_path: P
     about = {"settings": FEW, "estimate": False, "runs": tmp_path / "exported_models"}
     with pytest.raises(KeyboardInterrupt, match="gesture-maker train --resume"):
         gesture_maker.train(table, name="stopped", progress=interrupt, **about)
-    run = load_run(tmp_path / "exported_models/stopped")
+    run = Run.load(tmp_path / "exported_models/stopped")
     assert not run.finished
     assert list(run.path.glob(".writing-*")) == []
     epochs: list[int] = []

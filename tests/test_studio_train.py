@@ -30,7 +30,7 @@ from gesture_maker.studio.train_ready import NO_GESTURE, NO_PHOTOS, Readiness, d
 from gesture_maker.training.config import TrainConfig
 from gesture_maker.training.options import OPTIONS, text_of, values_of
 from gesture_maker.training.recipe import SETTINGS
-from gesture_maker.training.run import load_run
+from gesture_maker.training.run import Run
 
 FAST = {"augment": "no", "background": "no", "mirror": "no", "epochs": "3", "steps_per_epoch": "20"}
 """Settings, as the page sends them, with which a training takes no longer than the import of TensorFlow."""
@@ -388,7 +388,7 @@ def test_the_server_answers_meanwhile_without_tensorflow(here: StudioProcess, to
     ended = until(here, lambda job: job["state"] == "cancelled")
     assert (ended["run"], ended["resumable"], ended["trained"]) == ("long", True, False)
     folder = here.folder / "exported_models/long"
-    assert not load_run(folder).finished
+    assert not Run.load(folder).finished
     assert (folder / "checkpoints/checkpoint.npz").is_file()
     here.post("/api/train/cancel", status=400)
 
@@ -427,7 +427,7 @@ def test_when_the_studio_ends_so_does_the_training(trained: Trained, tmp_path: P
         assert running.stop(how) == (0 if how == signal.SIGINT else -signal.SIGKILL)
         wait_until(lambda: is_gone(child), "the end of the training")
         assert "Traceback" not in running.said
-    run = load_run(folder / "exported_models/left")
+    run = Run.load(folder / "exported_models/left")
     assert not run.finished
     assert (run.path / "checkpoints/checkpoint.npz").is_file()
 

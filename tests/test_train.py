@@ -19,7 +19,7 @@ import gesture_maker
 from gesture_maker.dataset.manifest import read_manifest
 from gesture_maker.dataset.splitting import DEFAULT_SHARES
 from gesture_maker.errors import DatasetError, RunError
-from gesture_maker.training.run import WEIGHTS, Run, load_run
+from gesture_maker.training.run import WEIGHTS, Run
 from gesture_maker.training.session import load_trained
 
 HISTORY = ["epoch", "loss", "val_loss", "accuracy", "val_accuracy", "learning_rate"]
@@ -423,7 +423,7 @@ def test_one_photo_a_class_trains_and_exports(drawn: Path, tmp_path: Path, cli: 
     done = cli("train", "few", "--steps-per-epoch", "20", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "All photos are of one person or burst: how well it does for others cannot be known" in done.stdout
-    run = load_run(tmp_path / "exported_models/few")
+    run = Run.load(tmp_path / "exported_models/few")
     about = run.description
     assert about["hands"] == {"train": len(CLASSES), "validation": 0, "test": 0}
     assert (about["split"], about["split_reason"], about["estimate"]) == ([100, 0, 0], "few hands", True)
@@ -477,11 +477,11 @@ def test_three_photos_a_class_and_odd_names_go_all_the_way(drawn: Path, tmp_path
     for command in ("export", "eval"):
         done = cli(command, "my photos", cwd=tmp_path)
         assert (done.returncode, done.stderr) == (0, "")
-    assert load_run("my photos", tmp_path / "exported_models").labels == [
+    assert Run.load("my photos", tmp_path / "exported_models").labels == (
         "none",
         labels["open_palm"],
         labels["thumbs_up"],
-    ]
+    )
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows does not allow these names")

@@ -18,12 +18,12 @@ import gesture_maker
 from gesture_maker import steps
 from gesture_maker.dataset.splitting import DEFAULT_SHARES
 from gesture_maker.errors import ConfigError, DatasetError
-from gesture_maker.evaluation.evaluate import ON_LANDMARKS, ON_PHOTOS
+from gesture_maker.evaluation.results import GESTURE_RECOGNIZER, ON_LANDMARKS
 from gesture_maker.landmarks import csv_table
 from gesture_maker.landmarks.hands import NOT_FOUND, NoHand
 from gesture_maker.landmarks.looking import Look
 from gesture_maker.landmarks.rows import Row, to_arrow
-from gesture_maker.training.run import Run, load_run
+from gesture_maker.training.run import Run
 from gesture_maker.training.table_source import read, read_mirrored, run_name, survey
 
 KEY = Look().key()
@@ -273,7 +273,7 @@ def test_a_table_without_none_needs_made_up_hands(tmp_path: Path, cli: Cli) -> N
     assert "needs made-up hands" in message
     done = cli("train", "t.parquet", "--epochs", "1", "--steps-per-epoch", "2", "--no-estimate", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert load_run(tmp_path / "exported_models/t").labels == ["none", "fist", "ok"]
+    assert Run.load(tmp_path / "exported_models/t").labels == ("none", "fist", "ok")
 
 
 def test_other_files_get_the_advice_they_got(tmp_path: Path, cli: Cli) -> None:
@@ -290,8 +290,8 @@ def test_a_csv_of_landmarks_trains_and_evaluates(shared: Path, tmp_path: Path, c
     shutil.copy(shared / "data/hagrid_style_landmarks.csv", tmp_path / "digits.csv")
     done = cli("train", "digits.csv", "--steps-per-epoch", "20", "--epochs", "5", "--no-estimate", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    run = load_run(tmp_path / "exported_models/digits")
-    assert run.labels == ["none", *"123456789"]
+    run = Run.load(tmp_path / "exported_models/digits")
+    assert run.labels == ("none", *"123456789")
     assert sum(run.description["hands"].values()) >= 1192
     assert cli("export", "digits", cwd=tmp_path).returncode == 0
     done = cli("eval", "digits", cwd=tmp_path)
@@ -326,7 +326,7 @@ def test_a_table_gets_the_answers_that_its_photos_get(workspace: Path, cli: Cli)
     assert all(abs(scores_of(place / "hands")[file] - expected[file]) < 1e-4 for file in made_sure)
     metrics = {name: json.loads((place / name / "metrics.json").read_text()) for name in ("hands", "photos")}
     assert metrics["hands"]["confusion"] == metrics["photos"]["confusion"]
-    assert (metrics["photos"]["asked"], metrics["hands"]["asked"]) == (ON_PHOTOS, ON_LANDMARKS)
+    assert (metrics["photos"]["asked"], metrics["hands"]["asked"]) == (GESTURE_RECOGNIZER.on_photos, ON_LANDMARKS)
     assert metrics["hands"]["latency_milliseconds"] == {"p50": None, "p95": None}
     assert metrics["hands"]["no_hand"] == 1
     assert "on landmarks, not through GestureRecognizer" in on_rows.stdout

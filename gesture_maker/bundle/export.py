@@ -20,7 +20,7 @@ from gesture_maker.errors import BundleError, ConfigError
 from gesture_maker.files import atomic_write, sha256_of
 from gesture_maker.training.false_alarms import FalseAlarms, choose_threshold
 from gesture_maker.training.model_maker import LabelledEmbeddings, TrainedHead, write_bundle
-from gesture_maker.training.run import BUNDLE, Run, load_finished_run, load_run
+from gesture_maker.training.run import BUNDLE, Run
 from gesture_maker.training.session import load_trained
 from gesture_maker.training.tflite import TfliteEmbedder, classify
 
@@ -70,7 +70,7 @@ def export(
     a run that is not finished, BundleError when the bundle does not do what the trained head does.
     """
     _check_thresholds(score_threshold, false_alarm_rate)
-    found = load_finished_run(run, runs)
+    found = Run.load_finished(run, runs)
     target = _target(found, out)
     files = embedder_files(found.description["embedder"], assets)
     _check_same_files(found, files)
@@ -81,7 +81,7 @@ def export(
 
 def export_trained(run: Run, head: TrainedHead, *, assets: Path | None = None) -> Export:
     """Do what `export` does of a run that was finished just now, with its head at hand: the same bytes in less time."""
-    found = load_run(run.path)  # what was written, so that the card is the same too
+    found = Run.load(run.path)  # what was written, so that the card is the same too
     files = embedder_files(found.description["embedder"], assets)
     _check_same_files(found, files)
     return _exported(found, head, files, run.bundle, None, None)

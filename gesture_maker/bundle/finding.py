@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from gesture_maker.errors import RunError
-from gesture_maker.training.run import BUNDLE, RUNS, Run, load_finished_run
+from gesture_maker.training.run import BUNDLE, Run
+from gesture_maker.training.run_folder import RUNS
 
 
 def find_bundle(what: str | Path) -> tuple[Path, Run | None]:
@@ -20,7 +21,7 @@ def find_bundle(what: str | Path) -> tuple[Path, Run | None]:
     for folder in (path, RUNS / path):
         if (folder / BUNDLE).is_file() and not (folder / "run.json").exists():
             return folder / BUNDLE, None
-    run = load_finished_run(what)
+    run = Run.load_finished(what)
     if not run.bundle.is_file():
         raise RunError(f'The run "{run.name}" has no bundle yet: make it with `gesture-maker export {run.name}`.')
     return run.bundle, run

@@ -15,7 +15,7 @@ from typing import Any
 from gesture_maker.classifiers.comparison import COMPARISON, FITS
 from gesture_maker.classifiers.search import identity_in
 from gesture_maker.errors import RunError
-from gesture_maker.training.run import RUNS, valid_run_name
+from gesture_maker.training.run_folder import RUNS, valid_run_name
 
 _LOCK = ".comparing.lock"
 

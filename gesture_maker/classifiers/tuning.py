@@ -36,7 +36,7 @@ from gesture_maker.dataset.folder import find_dataset
 from gesture_maker.errors import ConfigError, RunError
 from gesture_maker.files import TEMPORARY_PREFIX
 from gesture_maker.landmarks.detector import MIN_DETECTION_CONFIDENCE
-from gesture_maker.training.run import RUNS, check_writable, valid_run_name
+from gesture_maker.training.run_folder import RUNS, check_writable, valid_run_name
 from gesture_maker.training.session import MAX_SEED, StageProgress, versions
 from gesture_maker.training.table_source import run_name
 

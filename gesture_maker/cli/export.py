@@ -40,7 +40,7 @@ def export(
     import shlex
 
     from gesture_maker.bundle.export import export as export_run
-    from gesture_maker.training.run import load_run
+    from gesture_maker.training.run import Run
 
     if score_threshold is not None and false_alarm_rate is not None:
         raise typer.BadParameter("it chooses the score threshold: give one of them.", param_hint="--false-alarm-rate")
@@ -54,7 +54,7 @@ def export(
     )
     print_export(result)
     next_on = shlex.quote(run if out is None else str(result.bundle))
-    if out is not None or not load_run(run).description["hands"]["test"]:
+    if out is not None or not Run.load(run).description["hands"]["test"]:
         next_on += " PHOTOS"
     typer.echo(f"Next:  gesture-maker eval {next_on}")
 

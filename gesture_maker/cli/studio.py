@@ -25,7 +25,7 @@ def studio(
     """
     from gesture_maker.dataset.folder import place_for
     from gesture_maker.studio.server import run_studio
-    from gesture_maker.training.run import RUNS
+    from gesture_maker.training.run_folder import RUNS
 
     def opened(address: str) -> None:
         typer.echo(f"The studio is at  {address}")

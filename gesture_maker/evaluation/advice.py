@@ -12,7 +12,7 @@ from gesture_maker.dataset.names import NONE
 from gesture_maker.evaluation.diagnose import ClassLine, Confusion, Suspect
 from gesture_maker.evaluation.estimate import A_GUESS, MORE_PEOPLE
 from gesture_maker.landmarks.hands import NOT_FOUND, EmbedderInputs
-from gesture_maker.training.run import SplitRow
+from gesture_maker.training.run_folder import SplitRow
 
 ONE_SIDED = 0.95  # share of a class's hands from which on it is called one-sided; of 10 hands, all
 ENOUGH_TO_JUDGE = 10  # hands below which one-sidedness is chance

@@ -69,7 +69,7 @@ def save_picture(
     rows = {title: tiles for title, tiles in rows.items() if tiles}
 
     shown = sorted({tile.hand for tiles in rows.values() for tile in tiles})
-    root = run.photo_folder
+    root = run.photo_folder()
     paths = {hand: root / found.rows[hand].file for hand in shown}
     gone = {hand for hand, place in paths.items() if not place.is_file()}
     changed = {hand for hand in shown if hand not in gone and sha256_of_file(paths[hand]) != found.rows[hand].sha256}

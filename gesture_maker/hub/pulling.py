@@ -23,7 +23,7 @@ from gesture_maker.hub.fetching import fetch_file, fetch_manifest, forget
 from gesture_maker.hub.formats import check_content, parsed_json
 from gesture_maker.hub.kinds import CARD, LABELS
 from gesture_maker.hub.manifest import MANIFEST, Manifest, read_manifest
-from gesture_maker.training.run import RUNS, check_writable, valid_run_name
+from gesture_maker.training.run_folder import RUNS, check_writable, valid_run_name
 
 Progress = Callable[[int, int], None]
 """Called with the bytes done and the bytes in all."""

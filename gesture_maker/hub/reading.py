@@ -20,7 +20,8 @@ from gesture_maker.files import sha256_of
 from gesture_maker.hub.formats import check_content, limit_of, parsed_json
 from gesture_maker.hub.kinds import KINDS, LABELS, Kind
 from gesture_maker.hub.manifest import MANIFEST
-from gesture_maker.training.run import FINISHED, RUNS, how_to_resume, load_finished_run, load_run
+from gesture_maker.training.run import Run
+from gesture_maker.training.run_folder import FINISHED, RUNS
 
 _KEPT = {
     *(
@@ -172,10 +173,7 @@ def _found(run: str | Path) -> tuple[Path, Kind]:
 
 
 def _static(folder: Path, _: Kind) -> tuple[dict[str, Any], tuple[str, ...], Any]:
-    run = load_run(folder)
-    if not run.finished:
-        raise RunError(f'The run "{run.name}" was never finished: {how_to_resume(run)}.')
-    load_finished_run(folder)
+    run = Run.load_finished(folder)
     try:
         metrics = parsed_json(_read(folder / "metrics.json"))
     except (HubError, ValueError):
@@ -184,7 +182,7 @@ def _static(folder: Path, _: Kind) -> tuple[dict[str, Any], tuple[str, ...], Any
     parts = {
         part: metrics[part] for part in _MEASURED if isinstance(metrics.get(part), dict) and metrics[part]["photos"]
     }
-    return run.description | ({"estimate": estimate} if estimate else {}), tuple(run.labels), parts
+    return run.description | ({"estimate": estimate} if estimate else {}), run.labels, parts
 
 
 def _comparison(folder: Path, kind: Kind) -> tuple[dict[str, Any], tuple[str, ...], Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gesture_maker.dataset.folder import DATASETS
+from gesture_maker.files import write_csv
 from gesture_maker.motion.clips import STILL
 from gesture_maker.motion.collect_marks import Mark
 from gesture_maker.motion.evaluate import FilmEvaluation, MotionEvaluation, evaluate_film, evaluate_motions
@@ -17,7 +18,7 @@ from gesture_maker.motion.train import MotionTraining, train_motions
 from gesture_maker.synthetic.motion_dataset import draw_motion_dataset, write_film
 from gesture_maker.synthetic.motion_film import RATE, draw_motion_film
 from gesture_maker.synthetic.motions import MOTIONS
-from gesture_maker.training.run import free_run_name, write_csv
+from gesture_maker.training.run_folder import free_run_name
 
 TRAIN_PEOPLE = range(12)
 TEST_PEOPLE = range(1000, 1006)

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from gesture_maker.dataset.formats.point_history import is_point_history, read_point_history
-from gesture_maker.errors import DatasetError, GestureMakerError, RunError
+from gesture_maker.errors import DatasetError, GestureMakerError
 from gesture_maker.evaluation.plots import save_confusion_matrix
 from gesture_maker.evaluation.report.pictures import Picture
-from gesture_maker.files import write_json, write_text
+from gesture_maker.files import write_csv, write_json, write_text
 from gesture_maker.motion.clips import Clip, find_clips, read_frames
 from gesture_maker.motion.collect_marks import Mark
 from gesture_maker.motion.events import Debounce, Event
@@ -25,10 +25,10 @@ from gesture_maker.motion.live import MotionSummary, live_motions
 from gesture_maker.motion.measure import MotionMeasured, measure_clips
 from gesture_maker.motion.prepare import follow_dataset
 from gesture_maker.motion.report import AboutClips, motion_page
-from gesture_maker.motion.run import ClipRow, MotionRun, Sequences, load_finished_motion_run
+from gesture_maker.motion.run import MotionRun, Sequences
 from gesture_maker.motion.windows import windows_of
 from gesture_maker.recognition.interpreter import TfliteModel
-from gesture_maker.training.run import write_csv
+from gesture_maker.training.run_folder import SplitRow
 
 EARLY, LATE = 0.2, 1.0
 """Seconds before a marked gesture begins and after it ends in which an event counts as its own: people mark by hand, and the last
@@ -98,7 +98,7 @@ def evaluate_motions(
     `group_by`: finds the person in a clip's name. `out`: the folder of the results, by default `evaluation/<name>` in the run. Raises
     RunError for a run that is none or has no test part, DatasetError for clips that cannot be asked about.
     """
-    made = load_finished_motion_run(run)
+    made = MotionRun.load_finished(run)
     rows, sequences, clips = _own(made) if dataset is None else _others(made, dataset, group_by, progress)
     model = TfliteModel(made.model())
     measured = measure_clips(model, made.labels, sequences, rows, None)
@@ -143,7 +143,7 @@ def evaluate_film(
 
     Marks of the background count for nothing. Raises DatasetError for marks of gestures that the run does not know.
     """
-    made = load_finished_motion_run(run)
+    made = MotionRun.load_finished(run)
     unknown = sorted({mark.label for mark in marks} - set(made.labels))
     if unknown:
         raise DatasetError(
@@ -188,14 +188,11 @@ def _rate(events: Sequence[Event]) -> float | None:
     return times[-1][0] / times[-1][1] if times else None
 
 
-def _own(run: MotionRun) -> tuple[list[ClipRow], Sequences, dict[str, Clip]]:
+def _own(run: MotionRun) -> tuple[list[SplitRow], Sequences, dict[str, Clip]]:
     rows = run.split()
     test = [number for number, row in enumerate(rows) if row.part == "test"]
     if not test:
-        raise RunError(
-            f'The run "{run.name}" has no test part: name a folder of clips of other people, '
-            f"`gesture-maker motion eval {run.call} FOLDER`."
-        )
+        raise run.no_test_part("clips")
     its = run.sequences("test")
     place = {number: index for index, number in enumerate(test)}
     sequences = Sequences(its.x, its.y, np.array([place[int(number)] for number in its.clip], np.int64))
@@ -208,7 +205,7 @@ def _own(run: MotionRun) -> tuple[list[ClipRow], Sequences, dict[str, Clip]]:
 
 def _others(
     run: MotionRun, dataset: str | Path, group_by: str | None, progress: Progress | None
-) -> tuple[list[ClipRow], Sequences, dict[str, Clip]]:
+) -> tuple[list[SplitRow], Sequences, dict[str, Clip]]:
     if is_point_history(Path(dataset)):
         return _paths(run, Path(dataset))
     found = find_clips(dataset, group_by)
@@ -217,7 +214,7 @@ def _others(
         found.root, found.clips, max_gap=about["max_gap"], folder_rate=about["folder_rate"], progress=progress
     )
     rows = [
-        ClipRow(one.clip.file, one.clip.label, one.clip.group or "", "", one.sha256, one.problem or "")
+        SplitRow(one.clip.file, one.clip.label, one.clip.group or "", "", one.sha256, one.problem or "")
         for one in followed
     ]
     x, clip = [], []
@@ -231,18 +228,18 @@ def _others(
     return rows, sequences, {one.file: one for one in found.clips}
 
 
-def _paths(run: MotionRun, table: Path) -> tuple[list[ClipRow], Sequences, dict[str, Clip]]:
+def _paths(run: MotionRun, table: Path) -> tuple[list[SplitRow], Sequences, dict[str, Clip]]:
     paths = read_point_history(table)
     if run.features.kind != "path" or paths.x.shape[1:] != (run.features.length, FEATURES["path"]):
         raise DatasetError(
             f'{table} holds paths of {paths.x.shape[1]} points, the run "{run.name}" takes {run.features.length} frames of '
             f"{run.features.size} numbers: ask about clips, or train on paths."
         )
-    rows = [ClipRow(f"{table.name}#{number}", paths.labels[y], "", "", "", "") for number, y in enumerate(paths.y, 1)]
+    rows = [SplitRow(f"{table.name}#{number}", paths.labels[y], "", "", "", "") for number, y in enumerate(paths.y, 1)]
     return rows, Sequences(paths.x, paths.y.astype(np.int64), np.arange(len(rows))), {}
 
 
-def _warnings(run: MotionRun, rows: Sequence[ClipRow], own: bool) -> tuple[str, ...]:
+def _warnings(run: MotionRun, rows: Sequence[SplitRow], own: bool) -> tuple[str, ...]:
     found = []
     unknown = sorted({row.label for row in rows} - set(run.labels))
     if unknown:

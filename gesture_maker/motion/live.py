@@ -23,7 +23,7 @@ from gesture_maker.errors import ConfigError
 from gesture_maker.landmarks.hands import Floats, Hand
 from gesture_maker.motion.events import Debounce, Event, EventFinder
 from gesture_maker.motion.features import Features
-from gesture_maker.motion.run import load_finished_motion_run
+from gesture_maker.motion.run import MotionRun
 from gesture_maker.motion.track import MAX_GAP, HandTrack
 from gesture_maker.recognition.answers import Recognition, RecognizedHand
 from gesture_maker.recognition.frames import Frame, FrameSource
@@ -172,7 +172,7 @@ def live_motions(
 
     Raises what `live` raises, RunError for a run that is none or is damaged. What came before an error or Ctrl-C is kept.
     """
-    made = load_finished_motion_run(run)
+    made = MotionRun.load_finished(run)
     with ExitStack() as opened:
         log = opened.enter_context(EventLog(events, overwrite=overwrite)) if events is not None else None
 

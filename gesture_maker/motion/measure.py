@@ -11,16 +11,17 @@ import numpy as np
 from gesture_maker.evaluation.intervals import Interval, accuracy_interval
 from gesture_maker.evaluation.metrics import Metrics, measure
 from gesture_maker.landmarks.hands import Floats
-from gesture_maker.motion.run import ClipRow, Sequences
+from gesture_maker.motion.run import Sequences
 from gesture_maker.recognition.interpreter import TfliteModel
 from gesture_maker.training.crossvalidate import group_numbers
+from gesture_maker.training.run_folder import SplitRow
 
 
 @dataclass(frozen=True)
 class ClipAnswer:
     """The answer to one clip: None where no hand could be followed (`reason` says why). `score`: of the answer, 0..1."""
 
-    row: ClipRow
+    row: SplitRow
     answer: str | None
     score: float
     reason: str = ""
@@ -47,7 +48,7 @@ class MotionMeasured:
 
 
 def measure_clips(
-    model: TfliteModel, labels: Sequence[str], sequences: Sequences, rows: Sequence[ClipRow], part: str | None
+    model: TfliteModel, labels: Sequence[str], sequences: Sequences, rows: Sequence[SplitRow], part: str | None
 ) -> MotionMeasured:
     """Return how the model does on the clips of a part (None: all of `rows`), those without a hand that can be followed among them.
 
@@ -64,7 +65,7 @@ def measure_clips(
     return MotionMeasured(answers, metrics, interval)
 
 
-def _answer(row: ClipRow, labels: Sequence[str], scores: Floats) -> ClipAnswer:
+def _answer(row: SplitRow, labels: Sequence[str], scores: Floats) -> ClipAnswer:
     if not len(scores):
         return ClipAnswer(row, None, 0.0, row.reason)
     mean = scores.mean(axis=0)

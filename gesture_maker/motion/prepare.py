@@ -21,10 +21,11 @@ from gesture_maker.landmarks.table import table_path
 from gesture_maker.motion.clips import Clip, find_clips, is_background
 from gesture_maker.motion.features import Features
 from gesture_maker.motion.following import FOLDER_RATE, Followed, follow_clips
-from gesture_maker.motion.run import ClipRow, Sequences
+from gesture_maker.motion.run import Sequences
 from gesture_maker.motion.track import MAX_GAP
 from gesture_maker.motion.track_table import TABLE, TrackTable
 from gesture_maker.motion.windows import ClipWindows, windows_of
+from gesture_maker.training.run_folder import SplitRow
 
 SHARES = (64, 16, 20)
 """Percent for train, validation and test."""
@@ -43,14 +44,14 @@ class PreparedMotions:
     root: Path
     labels: tuple[str, ...]
     background: str | None
-    rows: tuple[ClipRow, ...]
+    rows: tuple[SplitRow, ...]
     parts: dict[str, Sequences]
     features: Features
     warnings: tuple[str, ...]
     problems: tuple[tuple[Path, str], ...] = ()
 
     @property
-    def unusable(self) -> list[ClipRow]:
+    def unusable(self) -> list[SplitRow]:
         """The clips that are not learned from."""
         return [row for row in self.rows if row.reason]
 
@@ -87,7 +88,7 @@ def prepare_motions(
         raise DatasetError(_of_clips(str(error))) from error
     parts = dict(zip((one.clip.file for one in readable), dealt.parts, strict=True))
     rows = tuple(
-        ClipRow(
+        SplitRow(
             one.clip.file,
             one.clip.label,
             one.clip.group or "",
@@ -135,7 +136,7 @@ def follow_dataset(
 
 def _sequences(
     windows: dict[int, ClipWindows],
-    rows: Sequence[ClipRow],
+    rows: Sequence[SplitRow],
     numbers: dict[str, int],
     background: str | None,
     part: str,
@@ -190,7 +191,7 @@ def _of_paths(table: Path, features: Features, shares: tuple[int, int, int], see
     names = [paths.labels[number] for number in paths.y]
     parts = split(names, [None] * len(names), shares, seed).parts
     rows = tuple(
-        ClipRow(f"{table.name}#{number}", label, "", part, sha256_of(row.tobytes()), "")
+        SplitRow(f"{table.name}#{number}", label, "", part, sha256_of(row.tobytes()), "")
         for number, (label, part, row) in enumerate(zip(names, parts, paths.x, strict=True), 1)
     )
     chosen = {part: np.flatnonzero(np.array(parts) == part) for part in PARTS}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import platform
+import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +17,11 @@ from gesture_maker.motion.features import RATE, Features
 from gesture_maker.motion.following import FOLDER_RATE
 from gesture_maker.motion.measure import MotionMeasured, measure_clips
 from gesture_maker.motion.prepare import SHARES, PreparedMotions, Progress, prepare_motions
-from gesture_maker.motion.run import (
-    KERAS,
-    MODEL,
-    MotionRun,
-    how_to_resume_motion,
-    load_motion_run,
-    new_motion_run,
-    refuse_existing_motion,
-)
+from gesture_maker.motion.run import KERAS, MotionRun
 from gesture_maker.motion.track import MAX_GAP
 from gesture_maker.recognition.interpreter import TfliteModel
 from gesture_maker.training.motion.settings import MotionSettings
-from gesture_maker.training.run import RUNS, check_writable, free_run_name, valid_run_name
-
-PACKAGES = ("gesture-maker", "mediapipe", "tensorflow", "ai-edge-litert", "numpy")
+from gesture_maker.training.run_folder import versions_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,9 +66,7 @@ def train_motions(
         raise ConfigError(
             f"folder_rate is {folder_rate:g}, but has to be more than 0 and at most 1000 frames per second."
         )
-    check_writable(runs)
-    name = valid_run_name(name) if name else free_run_name(valid_run_name(Path(dataset).resolve().stem), runs)
-    refuse_existing_motion((runs or RUNS) / name)
+    name = MotionRun.new_name(name, Path(dataset).resolve().stem, runs)
     features = Features(length=chosen.sequence_length, rate=RATE if rate is None else rate)
     prepared = prepare_motions(
         dataset,
@@ -108,18 +95,20 @@ def train_motions(
         "unusable": len(prepared.unusable),
         "windows": {part: len(its) for part, its in prepared.parts.items()},
         "warnings": list(prepared.warnings),
-        "versions": _versions(),
+        "versions": versions_of("mediapipe", "tensorflow", "ai-edge-litert", "numpy"),
     }
-    run = new_motion_run(name, description, prepared.rows, prepared.parts, runs)
+
+    def fill(unseen: MotionRun) -> None:
+        unseen.save_split(prepared.rows)
+        unseen.save_sequences(prepared.parts)
+
+    run = MotionRun.create(name, description, fill, runs)
     return _finish(run, prepared, progress)
 
 
 def resume_motions(name: str | Path, progress: Progress | None = None) -> MotionTraining:
     """Go on with a training that was interrupted, and return it. Raises RunError when there is none, or it was finished."""
-    run = load_motion_run(name)
-    if run.finished:
-        raise ConfigError(f'The run "{run.name}" was finished: there is nothing to be resumed.')
-    return _finish(run, None, progress)
+    return _finish(MotionRun.load_unfinished(name), None, progress)
 
 
 def _finish(run: MotionRun, prepared: PreparedMotions | None, progress: Progress | None) -> MotionTraining:
@@ -129,21 +118,19 @@ def _finish(run: MotionRun, prepared: PreparedMotions | None, progress: Progress
     settings = MotionSettings.from_json(run.description["settings"])
     train, validation = run.sequences("train"), run.sequences("validation")
     started = time.monotonic()
-    try:
+    with run.told_how_to_resume():
         fitted = fit(
             (train.x, train.y),
             (validation.x, validation.y) if len(validation) else None,
             run.labels,
             settings,
             run.path,
-            _stage(progress, "training"),
+            functools.partial(progress, "training") if progress else None,
         )
-    except KeyboardInterrupt as interrupt:
-        raise KeyboardInterrupt(f"Interrupted: {how_to_resume_motion(run)}.") from interrupt
-    write_bytes(run.path / MODEL, to_tflite(run.path / KERAS))
+    write_bytes(run.path / run.MODEL, to_tflite(run.path / KERAS))
     seconds = run.description.get("seconds", 0.0) + time.monotonic() - started
     rows = run.split()
-    model = TfliteModel((run.path / MODEL).read_bytes())
+    model = TfliteModel((run.path / run.MODEL).read_bytes())
     measured = {
         part: measure_clips(model, run.labels, run.sequences(part), rows, part)
         for part in ("validation", "test")
@@ -165,23 +152,3 @@ def _finish(run: MotionRun, prepared: PreparedMotions | None, progress: Progress
         measured={part: one.as_dict() for part, one in measured.items()},
     )
     return MotionTraining(run, measured, tuple(run.description["warnings"]), prepared)
-
-
-def _stage(progress: Progress | None, stage: str) -> Callable[[int, int], None] | None:
-    if progress is None:
-        return None
-
-    def told(done: int, total: int) -> None:
-        progress(stage, done, total)
-
-    return told
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:  # LiteRT, on an Intel Mac
-            continue
-    return found

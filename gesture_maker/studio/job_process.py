@@ -183,9 +183,9 @@ def _export(job: Mapping[str, Any], teller: Teller) -> None:
 def _report(job: Mapping[str, Any], teller: Teller) -> None:
     from gesture_maker.evaluation.evaluate import evaluate
     from gesture_maker.studio.runs import REPORT
-    from gesture_maker.training.run import load_finished_run
+    from gesture_maker.training.run import Run
 
-    run = load_finished_run(Path(job["runs"]) / job["run"])
+    run = Run.load_finished(Path(job["runs"]) / job["run"])
     own_test = run.description["hands"]["test"]
     images = None if own_test else run.description["dataset"]  # the report then says that it was trained on these
     teller.stage("report", 0, 0)

@@ -15,7 +15,8 @@ from typing import Any
 from gesture_maker.errors import GestureMakerError, RunError
 from gesture_maker.studio.state import Studio
 from gesture_maker.training.config import chosen_settings, usual_settings
-from gesture_maker.training.run import BUNDLE, Run, free_run_name, load_run, valid_run_name
+from gesture_maker.training.run import BUNDLE, Run
+from gesture_maker.training.run_folder import free_run_name, valid_run_name
 
 DIAGNOSIS = "diagnosis.json"
 """Lies in a run: what `diagnose` found, as the page shows it."""
@@ -87,7 +88,7 @@ class Runs:
 
     def load(self, name: str) -> Run:
         """Return a run of this studio. Raises RunError."""
-        return load_run(self.folder(name))
+        return Run.load(self.folder(name))
 
     def all(self) -> list[dict[str, Any]]:
         """Return what is to be said of every run in a list, the newest first; folders that cannot be read are passed over."""
@@ -100,7 +101,7 @@ class Runs:
     def one(self, name: str) -> dict[str, Any]:
         """Return all that is to be said of a run. Raises RunError."""
         folder = self.folder(name)
-        run = load_run(folder)
+        run = Run.load(folder)
         metrics = _json(folder / "metrics.json")
         found = {
             **self._summary(name, folder),
@@ -166,7 +167,7 @@ class Runs:
         with self._lock:
             if name in self._known and self._known[name][0] == state:
                 return self._known[name][1]
-        summary: dict[str, Any] = plain(_summary(load_run(folder), self._studio.dataset))
+        summary: dict[str, Any] = plain(_summary(Run.load(folder), self._studio.dataset))
         with self._lock:
             self._known[name] = (state, summary)
         return summary

@@ -12,7 +12,7 @@ from gesture_maker.errors import RunError
 from gesture_maker.studio.jobs import BusyError, jobs_of
 from gesture_maker.studio.runs import runs_of
 from gesture_maker.studio.state import Studio
-from gesture_maker.training.run import load_finished_run
+from gesture_maker.training.run import Run
 
 
 def routes(studio: Studio) -> APIRouter:
@@ -51,7 +51,7 @@ def routes(studio: Studio) -> APIRouter:
         return work("report", run)
 
     def work(kind: str, run: str) -> dict[str, Any]:
-        load_finished_run(runs.folder(run))
+        Run.load_finished(runs.folder(run))
         return {"job": jobs.start(kind, run)}
 
     @router.post("/api/runs/delete")

@@ -22,7 +22,7 @@ from gesture_maker.training.config import TrainConfig, usual_settings
 from gesture_maker.training.options import OPTIONS, text_of, values_of
 from gesture_maker.training.prepare import check_labels
 from gesture_maker.training.recipe import RECIPES
-from gesture_maker.training.run import check_writable, valid_run_name
+from gesture_maker.training.run_folder import check_writable, valid_run_name
 from gesture_maker.training.session import ENOUGH_TO_TEST, check_arguments
 
 

@@ -16,7 +16,7 @@ from gesture_maker.files import sha256_of_file
 from gesture_maker.studio.answers import Answers
 from gesture_maker.studio.collecting import Collecting
 from gesture_maker.studio.state import Studio
-from gesture_maker.training.run import free_run_name, valid_run_name
+from gesture_maker.training.run_folder import free_run_name, valid_run_name
 from gesture_maker.training.table_source import run_name
 
 NO_PHOTOS = "There are no photos yet: add a class for each gesture under Collect, and take photos of it."

@@ -11,7 +11,8 @@ from gesture_maker.errors import RunError, TrackingError
 from gesture_maker.tracking.models import CLASSIFIER, write_model
 from gesture_maker.tracking.registry import PRODUCTION, STAGING, Version, list_versions
 from gesture_maker.tracking.store import file_of, local_uri, opened, shown
-from gesture_maker.training.run import BUNDLE, RUNS
+from gesture_maker.training.run import BUNDLE
+from gesture_maker.training.run_folder import RUNS
 
 _SCHEME = "models:/"
 _REGISTERED = re.compile(r"(?P<name>[^/@:]+)(?:/(?P<number>[0-9]+)|@(?P<alias>[^/@]+))?")

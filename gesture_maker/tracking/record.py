@@ -27,7 +27,7 @@ from gesture_maker.tracking.recording import Entry, Measured, Progress, Recordin
 from gesture_maker.tracking.registry import PIPELINE, SINGLE, put_forward, registry_name
 from gesture_maker.tracking.run_numbers import epochs_of, numbers_of
 from gesture_maker.training.config import chosen_settings
-from gesture_maker.training.run import Run, load_finished_run
+from gesture_maker.training.run import Run
 from gesture_maker.training.table_source import SUFFIXES
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def track_folder(folder: Path, uri: str | None = None, progress: Progress | None
         return track_comparison(load_comparison(folder), uri, progress=progress)
     if (folder / TUNING).is_file():
         return track_tuning(load_tuning(folder), uri, progress)
-    run = load_finished_run(folder)
+    run = Run.load_finished(folder)
     return track_run(run, uri, run.bundle if run.bundle.is_file() else None, progress)
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gesture_maker.errors import TrackingError
-from gesture_maker.training.run import RUNS, check_writable
+from gesture_maker.training.run_folder import RUNS, check_writable
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient

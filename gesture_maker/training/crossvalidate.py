@@ -25,7 +25,8 @@ from gesture_maker.training.enrich import Embed
 from gesture_maker.training.fitting import fit_head, hands_to_train_on, hparams_of, one_ahead
 from gesture_maker.training.keeper import EpochReport
 from gesture_maker.training.model_maker import LabelledEmbeddings, load_model_maker
-from gesture_maker.training.run import Run, SplitRow, by_content
+from gesture_maker.training.run import Run, by_content
+from gesture_maker.training.run_folder import SplitRow
 
 Integers = npt.NDArray[np.int64]
 Progress = Callable[[int, int], None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,7 @@ Embed = Callable[[EmbedderInputs], Floats]
 def enriched(
     hands: EmbedderInputs,
     classes: npt.NDArray[np.int64],
-    labels: list[str],
+    labels: Sequence[str],
     embed: Embed,
     *,
     variants: int,

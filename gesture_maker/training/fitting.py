@@ -31,7 +31,7 @@ class Plan:
     `seed`.
     """
 
-    labels: list[str]
+    labels: Sequence[str]
     description: Mapping[str, Any]
 
     @classmethod

@@ -23,7 +23,7 @@ import sys
 import threading
 import types
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -166,7 +166,7 @@ class TrainedHead:
 def train_head(
     train: LabelledEmbeddings | Spool,
     validation: LabelledEmbeddings | None,
-    labels: list[str],
+    labels: Sequence[str],
     hparams: HParams,
     model_options: ModelOptions,
     seed: int,
@@ -187,7 +187,7 @@ def train_head(
     seed_everything(seed)
     folder.mkdir(parents=True, exist_ok=True)
     validation = validation if validation is not None and len(validation) else None
-    training = _identity(train, validation, labels, hparams, model_options, seed, reshuffle, best_epoch)
+    training = _identity(train, validation, list(labels), hparams, model_options, seed, reshuffle, best_epoch)
     keeper = make_keeper(folder, training, validation, best_epoch, on_epoch)
     embeddings = None
     if isinstance(train, LabelledEmbeddings):
@@ -215,7 +215,7 @@ def train_head(
     return TrainedHead(recognizer), keeper.history
 
 
-def load_head(path: Path, labels: list[str], model_options: ModelOptions) -> TrainedHead:
+def load_head(path: Path, labels: Sequence[str], model_options: ModelOptions) -> TrainedHead:
     """Return a head with the weights that `TrainedHead.save` wrote. Raises RunError when they do not fit or are damaged."""
     gesture_recognizer = load_model_maker()
     load_tensorflow().keras.backend.reset_uids()
@@ -235,7 +235,7 @@ def load_head(path: Path, labels: list[str], model_options: ModelOptions) -> Tra
     return TrainedHead(recognizer)
 
 
-def add_classifier_metadata(model: bytes, labels: list[str], score_threshold: float) -> bytes:
+def add_classifier_metadata(model: bytes, labels: Sequence[str], score_threshold: float) -> bytes:
     """Return a gesture classifier with its labels and score threshold in the metadata, always the same bytes."""
     parts = {"hand_detector": model, "hand_landmarks_detector": model, "gesture_embedder": model}
     bundle = write_bundle(model, labels, score_threshold, canned_gesture_classifier=model, **parts)
@@ -245,7 +245,7 @@ def add_classifier_metadata(model: bytes, labels: list[str], score_threshold: fl
 
 def write_bundle(
     head: bytes,
-    labels: list[str],
+    labels: Sequence[str],
     score_threshold: float,
     *,
     hand_detector: bytes,
@@ -297,7 +297,7 @@ class _NoValidation:
         """Return None, where a part would return its batches."""
 
 
-def _as_dataset(data: LabelledEmbeddings, labels: list[str], hparams: HParams, seed: int, reshuffle: bool) -> Any:
+def _as_dataset(data: LabelledEmbeddings, labels: Sequence[str], hparams: HParams, seed: int, reshuffle: bool) -> Any:
     """Return Model Maker's dataset of the numbers of hands and their classes; the step looks up the embeddings.
 
     With `reshuffle` and `hparams.repeat` the hands are dealt into batches beforehand, see `_dealt`: to mix 11,000 embeddings one by

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import platform
 import shutil
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -37,19 +33,8 @@ from gesture_maker.training.model_maker import (
 )
 from gesture_maker.training.prepare import Prepared, prepare
 from gesture_maker.training.recipe import Recipe, check_settings, make_recipe
-from gesture_maker.training.run import (
-    RUNS,
-    WEIGHTS,
-    Run,
-    check_writable,
-    free_run_name,
-    how_to_resume,
-    load_run,
-    mirror_of,
-    new_run,
-    refuse_existing,
-    valid_run_name,
-)
+from gesture_maker.training.run import WEIGHTS, Run, mirror_of
+from gesture_maker.training.run_folder import versions_of
 from gesture_maker.training.stream_hands import recipe_for_stream, spooled_hands
 from gesture_maker.training.table_source import run_name
 
@@ -124,9 +109,7 @@ def start(
     settings = {key: value for key, value in (settings or {}).items() if value is not None}
     given = parse_shares(",".join(map(str, shares))) if shares is not None else None
     looking = check_arguments(embedder, recipe, seed, given, settings)
-    wanted = valid_run_name(name if name is not None else free_run_name(run_name(dataset), runs))
-    refuse_existing((runs or RUNS) / wanted)
-    check_writable(runs)
+    wanted = Run.new_name(name, run_name(dataset), runs)
     files = embedder_files(embedder, assets)
 
     with loading_ahead():
@@ -147,7 +130,15 @@ def start(
         plan = recipe_for_stream(plan, settings, prepared.trained_on)
     embed = _embedding_function(embedder, files.embedder)
     parts = {part: _embedded(prepared, part, embed) for part in PARTS}
-    run = new_run(
+    hands = {part: _hands(prepared, part) for part in PARTS}
+    if plan.mirror:
+        hands |= {mirror_of(part): _mirrored_hands(prepared, part) for part in PARTS}
+
+    def fill(unseen: Run) -> None:
+        unseen.save_split(prepared.split_rows())
+        unseen.save_embeddings(parts, hands)
+
+    run = Run.create(
         wanted,
         {
             "created": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -170,10 +161,7 @@ def start(
             "warnings": list(prepared.warnings),
         }
         | ({"streamed": prepared.streamed.as_dict()} if prepared.streamed else {}),
-        prepared.split_rows(),
-        parts,
-        {part: _hands(prepared, part) for part in PARTS}
-        | ({mirror_of(part): _mirrored_hands(prepared, part) for part in PARTS} if plan.mirror else {}),
+        fill,
         runs,
     )
     try:
@@ -209,9 +197,7 @@ def resume(
 
     Raises RunError when the run is finished already.
     """
-    run = load_run(name, runs)
-    if run.finished:
-        raise RunError(f'The run "{run.name}" is finished: there is nothing to resume.')
+    run = Run.load_unfinished(name, runs)
     files = embedder_files(run.description["embedder"], assets)
     return _fit(run, _embedding_function(files.name, files.embedder), None, progress, on_epoch)
 
@@ -238,20 +224,9 @@ def cross_validation_of(
 
 def versions() -> dict[str, str]:
     """Return the versions that a run's result depends on."""
-    from gesture_maker import __version__
-
-    packages = ("mediapipe", "mediapipe-model-maker", "tensorflow", "keras", "numpy", "opencv-contrib-python", "pillow")
-    found = {"gesture-maker": __version__, "python": platform.python_version(), "platform": sys.platform}
-    return found | {package: metadata.version(package) for package in packages}
-
-
-@contextlib.contextmanager
-def told_how_to_resume(run: Run) -> Iterator[None]:
-    """Let Ctrl-C in the block say how the training can go on."""
-    try:
-        yield
-    except KeyboardInterrupt as interrupt:
-        raise KeyboardInterrupt(f'The training of "{run.name}" was interrupted: {how_to_resume(run)}.') from interrupt
+    return versions_of(
+        *("mediapipe", "mediapipe-model-maker", "tensorflow", "keras", "numpy", "opencv-contrib-python", "pillow")
+    )
 
 
 def _fit(
@@ -274,7 +249,7 @@ def _fit(
         if stage == "training":
             report(stage, epoch, epochs)
 
-    with told_how_to_resume(run):
+    with run.told_how_to_resume():
         found = None
         if run.description.get("estimate"):
             stage = "cross-validation"

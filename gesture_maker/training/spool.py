@@ -11,7 +11,7 @@ import hashlib
 import math
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ class Spool:
         """Let the next epoch that is trained be this one, counted from 0."""
         self._next_epoch = epoch
 
-    def as_dataset(self, labels: list[str], steps: int | None, reshuffle: bool) -> _Batches:
+    def as_dataset(self, labels: Sequence[str], steps: int | None, reshuffle: bool) -> _Batches:
         """Return them as Model Maker takes training data; `steps`: of an epoch, None for one pass over all."""
         return _Batches(self, labels, steps, reshuffle)
 
@@ -159,7 +159,7 @@ def _batched(blocks: Iterator[LabelledEmbeddings], size: int) -> Iterator[Labell
 class _Batches:
     """A Spool as Model Maker takes training data: what of `ClassificationDataset` its training asks for."""
 
-    def __init__(self, spool: Spool, labels: list[str], steps: int | None, reshuffle: bool) -> None:
+    def __init__(self, spool: Spool, labels: Sequence[str], steps: int | None, reshuffle: bool) -> None:
         self._spool, self._steps, self._reshuffle = spool, steps, reshuffle
         self.label_names = list(labels)
 
