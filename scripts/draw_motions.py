@@ -21,7 +21,7 @@ from gesture_maker.motion.collect_marks import read_marks
 from gesture_maker.motion.evaluate import MarkedEvent, evaluate_film
 from gesture_maker.motion.features import FINGERTIP
 from gesture_maker.recognition.frames import Frame, open_film
-from gesture_maker.recognition.live import LiveFrame
+from gesture_maker.recognition.showing import LiveFrame
 
 FRAMES, WIDTH, GAP, TEXT = 6, 150, 8, 24
 COLUMNS = 2

@@ -244,7 +244,7 @@ def answer_to(recognition: Recognition, asked: str, frame: Frame, begin: float =
     if best is None:
         return FrameAnswer(*about, Said(None), 0.0, None, 1000 * recognition.seconds)
     said = Said(best.gesture, best.canned)
-    return FrameAnswer(*about, said, best.score, best.hand.handedness, 1000 * recognition.seconds)
+    return FrameAnswer(*about, said, best.score, best.right, 1000 * recognition.seconds)
 
 
 def gesture_results(tries: Iterable[Try], labels: Sequence[str]) -> tuple[GestureResult, ...]:

@@ -125,7 +125,7 @@ def _followed(frames: Iterator[Frame], options: RuntimeOptions, bundle: bytes, b
             pixels, margin = bordered(frame.pixels, border)
             shown = replace(frame, pixels=pixels)
             result, _ = recognizer.ask(shown, recognizer.image(shown))
-            hands = [one.hand for one in recognizer.hands(result, width, height, margin)]
+            hands = [one.found for one in recognizer.hands(result, width, height, margin)]
             seen.append((frame.seconds, nearest(hands, seen[-1][1] if seen else None)))
     return HandTrack.of(seen)
 

@@ -1,4 +1,4 @@
-"""What the runtime answers for one picture: its hands, each with a gesture."""
+"""What the runtime or a classifier on pixels answers for one picture: its hands, each with a gesture."""
 
 from __future__ import annotations
 
@@ -16,18 +16,30 @@ class RecognizedHand:
     """One hand and the gesture it makes.
 
     `gesture`: a class (`none` when it makes none, `UNANSWERED` when it is not known); `score`: 0..1; `canned`: whether Google's canned classifier said it;
-    `hand`: where it is.
+    `hand`: where it is; None where the whole picture was asked, and nobody looked for a hand.
     """
 
     gesture: str
     score: float
     canned: bool
-    hand: Hand
+    hand: Hand | None
+
+    @property
+    def right(self) -> float | None:
+        """The probability of a right hand, 0..1; None where the whole picture was asked."""
+        return None if self.hand is None else self.hand.handedness
+
+    @property
+    def found(self) -> Hand:
+        """Where the hand is, for what works on landmarks. Raises ValueError where the whole picture was asked."""
+        if self.hand is None:
+            raise ValueError("the whole picture was asked: there are no landmarks")
+        return self.hand
 
 
 @dataclass(frozen=True, eq=False)
 class Recognition:
-    """The answer for one picture: its hands (none when no hand was found), and the time the runtime took in seconds."""
+    """The answer for one picture: its hands (none when no hand was found), and the time that it took in seconds."""
 
     hands: tuple[RecognizedHand, ...]
     seconds: float

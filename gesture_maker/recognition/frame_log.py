@@ -1,6 +1,7 @@
 """Every frame's answers as a table (.csv) or as JSON lines (.jsonl), written as they come.
 
-A CSV has one row per hand; a frame without a hand has one row whose cells of the hand are empty:
+A CSV has one row per hand; a frame without a hand has one row whose cells of the hand are empty. Where whole pictures were asked,
+each has one row, without handedness:
 
 | column | what |
 |---|---|
@@ -12,11 +13,11 @@ A CSV has one row per hand; a frame without a hand has one row whose cells of th
 | handedness, handedness_score | `left` or `right`, as the person's own hand, and its probability 0.5..1 |
 | raw_gesture, raw_score | the answer for this frame alone, before smoothing |
 | latency_ms | milliseconds from the frame to what is shown of it; of a film, whose frames wait their turn, the next |
-| recognition_ms | milliseconds of these that MediaPipe, and a server where one is asked, took for the answer |
+| recognition_ms | milliseconds of these that MediaPipe, and a server where one is asked, or a classifier on pixels took for the answer |
 
 JSON lines have one object per frame: `frame`, `seconds`, `width`, `height`, `latency_ms`, `recognition_ms`, and `hands`, a list
 of objects with the other columns' names, `landmarks` (21 of [x, y, z]; x and y as shares of width and height) and `world_landmarks` (21 of
-[x, y, z] in metres from the hand's centre).
+[x, y, z] in metres from the hand's centre). Handedness and landmarks are null where the whole picture was asked.
 """
 
 from __future__ import annotations
@@ -103,14 +104,14 @@ class FrameLog:
 
 
 def _described(one: ShownHand) -> dict[str, Any]:
-    right = one.raw.hand.handedness
+    right = one.raw.right
     return {
         "track": one.track,
         "gesture": one.gesture,
         "score": round(one.score, DIGITS),
         "classifier": "unanswered" if one.raw.gesture == UNANSWERED else "canned" if one.canned else "custom",
-        "handedness": "right" if right >= 0.5 else "left",
-        "handedness_score": round(max(right, 1 - right), DIGITS),
+        "handedness": None if right is None else "right" if right >= 0.5 else "left",
+        "handedness_score": None if right is None else round(max(right, 1 - right), DIGITS),
         "raw_gesture": one.raw.gesture,
         "raw_score": round(one.raw.score, DIGITS),
     }
@@ -118,6 +119,8 @@ def _described(one: ShownHand) -> dict[str, Any]:
 
 def _points(one: ShownHand) -> dict[str, Any]:
     hand = one.raw.hand
+    if hand is None:
+        return {"landmarks": None, "world_landmarks": None}
     return {"landmarks": _rounded(hand.landmarks), "world_landmarks": _rounded(hand.world)}
 
 

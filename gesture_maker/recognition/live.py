@@ -1,8 +1,8 @@
 """A bundle on a film, camera or stream: what the runtime answers to every frame, drawn, recorded, logged and shown.
 
-A film's frames are all answered, in VIDEO mode; of a camera's the newest, in LIVE_STREAM mode. Three threads work one behind
-the other (`stages.py`): one reads frames, one has them recognized, one draws, records and logs. The calling thread shows
-them, and hears keys and Ctrl-C.
+A film's frames are all answered, in VIDEO mode; of a camera's the newest, in LIVE_STREAM mode. A classifier of whole pictures takes
+the runtime's place (`answering.py`). Three threads work one behind the other (`stages.py`): one reads frames, one has them recognized,
+one draws, records and logs. The calling thread shows them, and hears keys and Ctrl-C.
 """
 
 from __future__ import annotations
@@ -11,17 +11,22 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from gesture_maker.bundle.finding import find_bundle
 from gesture_maker.bundle.task import read_task
 from gesture_maker.errors import ConfigError, GestureMakerError
-from gesture_maker.images import Pixels
 from gesture_maker.mediapipe_runtime import load_mediapipe
+from gesture_maker.recognition.answering import (
+    CameraAnswers,
+    FilmAnswers,
+    HandClassifier,
+    HandsOfFilm,
+    PictureAnswers,
+    PictureClassifier,
+)
 from gesture_maker.recognition.answers import Recognition
 from gesture_maker.recognition.frame_log import LOG_SUFFIXES, FrameLog
 from gesture_maker.recognition.frames import Frame, FrameSource, open_frames
@@ -31,64 +36,17 @@ from gesture_maker.recognition.recorder import Recorder
 from gesture_maker.recognition.remote import TIMEOUT, RemoteClassifier, landmarks_bundle
 from gesture_maker.recognition.runtime import RuntimeOptions
 from gesture_maker.recognition.seen import LiveSummary, Tally
-from gesture_maker.recognition.smoothing import ShownHand, Smoothing
+from gesture_maker.recognition.showing import LOOK_SECONDS, LiveFrame, Screen, Viewer
+from gesture_maker.recognition.smoothing import Smoothing
 from gesture_maker.recognition.stages import Pipe, Stages, helpers_on_one_core, interrupts_noted
-from gesture_maker.recognition.tracking import FilmRecognizer, LiveRecognizer
+from gesture_maker.recognition.tracking import LiveRecognizer
 
 FILM_ROOM = 2  # frames between two stages, to even out what some take longer; many would leave the processor's cache
 UNDER_WAY = 2  # frames of a camera between reading and showing: one is being recognized, one drawn and recorded
 CAMERA_ROOM = 1  # frames of a camera that wait to be shown
 PATIENCE = 5.0  # seconds for an answer, after which MediaPipe gets the next frame all the same; it takes 0.03
-LOOK_SECONDS = 0.02  # how often keys and Ctrl-C are looked at while no frame comes
-STOP_KEYS = ("q", "escape")
 
 Progress = Callable[[int, int], None]
-
-
-class Screen(Protocol):
-    """What is used of `window.Window`."""
-
-    closed: bool
-
-    def show(self, pixels: Pixels, /) -> None: ...
-    def key(self, milliseconds: int = 1, /) -> str | None: ...
-
-
-class HandClassifier(Protocol):
-    """What says in the bundle's place which gesture each hand makes: a server (`remote.py`), or what looks at more than one frame.
-
-    `labels`: its classes. `notice`: what is to be shown of it just now, mostly nothing. `unanswered`: frames with hands that it did not
-    answer, and `outages`, how often it stopped answering. It is asked about each frame in turn, from one thread.
-    """
-
-    @property
-    def labels(self) -> Sequence[str]: ...
-    @property
-    def notice(self) -> str: ...
-    @property
-    def unanswered(self) -> int: ...
-    @property
-    def outages(self) -> int: ...
-
-    def answered(self, recognition: Recognition, frame: Frame) -> Recognition:
-        """Return a frame's hands with their gestures; the time that it takes counts."""
-
-
-@dataclass(frozen=True, eq=False)
-class LiveFrame:
-    """A frame with its answer, what is shown of it, and `fps`, frames answered per second just now.
-
-    `latency`: seconds, as in `LiveSummary`. `picture`: with what was drawn on it, uint8 [height, width, 3] RGB; None when it is
-    neither shown nor recorded. `notice`: what its classifier has to say, such as that a server does not answer, since when and why; mostly empty.
-    """
-
-    frame: Frame
-    recognition: Recognition
-    shown: tuple[ShownHand, ...]
-    fps: float
-    latency: float
-    picture: Pixels | None
-    notice: str = ""
 
 
 def live(
@@ -98,6 +56,7 @@ def live(
     server: str | None = None,
     server_timeout: float = TIMEOUT,
     classifier: HandClassifier | None = None,
+    pictures: PictureClassifier | None = None,
     options: RuntimeOptions | None = None,
     mirror: bool | None = None,
     mirrored_source: bool = False,
@@ -119,8 +78,9 @@ def live(
     `bundle`: a `.task` file, or a run (its folder or name) whose bundle was exported. `source`: a video file, a camera's
     number, an address such as rtsp://…, or frames of your own. `server`: the address of a scoring server, in place of a bundle
     (None): hands are found here, and it is asked what gestures they make, for which it has `server_timeout` seconds; see
-    `recognition/remote.py` for what happens when it is gone. `classifier`: the same, of your own. `options`: by default two hands, canned gestures answer.
-    `mirror`: show and record as in a mirror; by default only a camera in a window. `mirrored_source`: the source gives a
+    `recognition/remote.py` for what happens when it is gone. `classifier`: the same, of your own. `pictures`: what answers about
+    whole pictures, in place of a bundle too: nobody looks for hands then, and MediaPipe is not loaded; it is closed in the end.
+    `options`: by default two hands, canned gestures answer. `mirror`: show and record as in a mirror; by default only a camera in a window. `mirrored_source`: the source gives a
     mirror's view, which is turned back first. `smoothing`: against flicker, see `Smoothing`. `max_fps`: pass over frames
     that come earlier. `record`: an MP4 file for the frames with what was drawn on them; `out`: a .csv or .jsonl file for the
     answers, by default beside the recording. `overwrite`: in place of existing files. `window`: where to show the frames, a
@@ -132,24 +92,25 @@ def live(
     Raises a GestureMakerError for what is missing, damaged or breaks off, KeyboardInterrupt at Ctrl-C. What was recorded
     and logged until then is kept, and the message names it.
     """
-    options = options or RuntimeOptions(num_hands=2)
-    for name, limit in (("max_fps", max_fps), ("seconds", seconds), ("frames", frames)):
-        if limit is not None and not limit > 0:
-            raise ConfigError(f"{name} is {limit:g}, but has to be more than 0.")
-    if record is not None and out is None:
-        out = record.with_suffix(".csv")
-    _check_files(record, out, source, overwrite)
-    if [bundle, server, classifier].count(None) != 2:
-        raise ConfigError("Give a bundle, or a server or classifier to be asked in its place.")
-    task = landmarks_bundle() if bundle is None else find_bundle(bundle)[0]
-    read_task(task)  # raises: a camera is not opened for a film that was given in the bundle's place
-    if mirror is None:
-        mirror = isinstance(source, int) and window is not None
     with contextlib.ExitStack() as opened:
+        if pictures is not None:
+            opened.callback(pictures.close)
+        for name, limit in (("max_fps", max_fps), ("seconds", seconds), ("frames", frames)):
+            if limit is not None and not limit > 0:
+                raise ConfigError(f"{name} is {limit:g}, but has to be more than 0.")
+        if record is not None and out is None:
+            out = record.with_suffix(".csv")
+        _check_files(record, out, source, overwrite)
+        if [bundle, server, classifier, pictures].count(None) != 3:
+            raise ConfigError("Give a bundle, or a server, classifier or pictures to be asked in its place.")
+        asked = _bundle_of(bundle) if pictures is None else pictures
+        if mirror is None:
+            mirror = isinstance(source, int) and window is not None
         try:
             if server is not None:
                 classifier = opened.enter_context(RemoteClassifier(server, server_timeout))
-            load_mediapipe()  # it takes a second, in which frames of a camera would grow old
+            if pictures is None:
+                load_mediapipe()  # it takes a second, in which frames of a camera would grow old
             with helpers_on_one_core():
                 taken = (
                     open_frames(source, mirrored=mirrored_source) if isinstance(source, str | Path | int) else source
@@ -157,7 +118,7 @@ def live(
             opened.callback(taken.close)
             pace = Pace(max_fps, seconds, frames)
             session = _Session(taken, smoothing or Smoothing.off(), pace, mirror, window, classifier)
-            session.begin(task, options, record, out, overwrite)
+            session.begin(asked, options or RuntimeOptions(num_hands=2), record, out, overwrite)
             if on_begin:
                 on_begin(taken)
         except KeyboardInterrupt as early:
@@ -178,34 +139,6 @@ def live(
     return summary
 
 
-class _Viewer:
-    """Shows frames in a window; those of a film when their time has come."""
-
-    def __init__(self, window: Screen, at_its_pace: bool) -> None:
-        self.window, self.at_its_pace = window, at_its_pace
-        self.begin: float | None = None  # when the film's time was 0
-
-    def ends(self, one: LiveFrame | None) -> bool:
-        """Show the next frame if there is one; return whether the user wants it to end."""
-        if one is not None and one.picture is not None:
-            if self.at_its_pace and self._waited_for(one.frame.seconds):
-                return True
-            self.window.show(one.picture)
-        return self._asked(1)
-
-    def _waited_for(self, seconds: float) -> bool:
-        """Wait until it is time for the film's `seconds`; return whether the user wants it to end before."""
-        latest = time.perf_counter() - seconds
-        self.begin = latest if self.begin is None else max(self.begin, latest)  # what was late is not made up for
-        while (wait := self.begin + seconds - time.perf_counter()) > 0:
-            if self._asked(int(1000 * min(wait, LOOK_SECONDS))):
-                return True
-        return False
-
-    def _asked(self, milliseconds: int) -> bool:
-        return self.window.key(max(1, milliseconds)) in STOP_KEYS or self.window.closed
-
-
 class _Session:
     """One film or camera, from its first frame to its last."""
 
@@ -218,9 +151,11 @@ class _Session:
         window: Screen | None,
         classifier: HandClassifier | None,
     ) -> None:
+        self.film: FilmAnswers  # one of these
+        self.camera: CameraAnswers
         self.source, self.smoothing, self.pace, self.mirror = source, smoothing, pace, mirror
         self.classifier = classifier
-        self.viewer = None if window is None else _Viewer(window, at_its_pace=not source.live)
+        self.viewer = None if window is None else Viewer(window, at_its_pace=not source.live)
         self.frames: Pipe[tuple[Frame, Any]] = Pipe(FILM_ROOM)
         self.answers: Pipe[tuple[Frame, Callable[[], Recognition]]] = Pipe(FILM_ROOM)
         self.finished: Pipe[LiveFrame] = Pipe(CAMERA_ROOM if source.live else FILM_ROOM)
@@ -236,16 +171,23 @@ class _Session:
         self.log: FrameLog | None = None
 
     def begin(
-        self, task: Path | bytes, options: RuntimeOptions, record: Path | None, out: Path | None, overwrite: bool
+        self,
+        asked: Path | bytes | PictureClassifier,
+        options: RuntimeOptions,
+        record: Path | None,
+        out: Path | None,
+        overwrite: bool,
     ) -> None:
-        """Load the bundle and make the recording's file."""
+        """Load the bundle, where no classifier of whole pictures is asked, and make the recording's file."""
         self.out, self.overwrite = out, overwrite
         with contextlib.ExitStack() as unless_all_is_well:
-            recognizer: LiveRecognizer | FilmRecognizer
-            if self.source.live:
-                recognizer = self.live_recognizer = LiveRecognizer(task, self._answered, options)
+            recognizer: CameraAnswers | FilmAnswers
+            if not isinstance(asked, Path | bytes):
+                recognizer = self.camera = self.film = PictureAnswers(asked, self._answered)
+            elif self.source.live:
+                recognizer = self.camera = LiveRecognizer(asked, self._answered, options)
             else:
-                recognizer = self.film_recognizer = FilmRecognizer(task, options)
+                recognizer = self.film = HandsOfFilm(asked, options)
             unless_all_is_well.callback(recognizer.close)
             if record is not None or self.viewer is not None:
                 load_fonts(recognizer.labels if self.classifier is None else self.classifier.labels)
@@ -260,12 +202,13 @@ class _Session:
         """Start the threads, show what they have done, and return when all of it is kept."""
         with interrupts_noted() as interrupted, contextlib.ExitStack() as on_one_core:
             self.began = time.perf_counter()
-            if not self.source.live:
-                self.stages.start("recognizing", self._recognize, self.frames, self.answers)
+            only_sends = self.source.live and isinstance(self.camera, LiveRecognizer)  # MediaPipe's own threads answer
+            if not only_sends:
+                self._start_recognizing()
             on_one_core.enter_context(helpers_on_one_core())
-            if self.source.live:
-                self.stages.start("recognizing", self._send, None, self.answers)
-            else:
+            if only_sends:
+                self._start_recognizing()
+            if not self.source.live:
                 self.stages.start("reading", self._read, None, self.frames)
             self.stages.start("recording", self._finish, self.answers, self.finished)
             try:
@@ -299,6 +242,12 @@ class _Session:
             outages=self.classifier.outages if self.classifier else 0,
         )
 
+    def _start_recognizing(self) -> None:
+        if self.source.live:
+            self.stages.start("recognizing", self._send, None, self.answers)
+        else:
+            self.stages.start("recognizing", self._recognize, self.frames, self.answers)
+
     def _stop(self) -> None:
         """Read no more frames, let those that were read be answered and kept, and wait for that."""
         with self.under_way:
@@ -319,20 +268,19 @@ class _Session:
                 return
             if not self.pace.takes(frame):
                 self.skipped += 1
-            elif not self.frames.put((frame, self.film_recognizer.image(frame))):
+            elif not self.frames.put((frame, self.film.prepared(frame))):
                 return
 
     def _recognize(self) -> None:
-        with self.film_recognizer as recognizer:
+        with self.film as recognizer:
             while (taken := self.frames.get()) is not None:
-                result = recognizer.ask(*taken)
-                if not self.answers.put((taken[0], partial(recognizer.recognition, taken[0], *result))):
+                if not self.answers.put((taken[0], recognizer.asked(*taken))):
                     return
 
     def _send(self) -> None:
-        """Hand the newest frame to MediaPipe whenever it and the recording have time for it."""
+        """Hand the newest frame to MediaPipe, or ask about it, whenever there and in the recording is time for it."""
         try:
-            with self.live_recognizer as recognizer:
+            with self.camera as recognizer:
                 while not self.pace.full:
                     with self.under_way:
                         self.under_way.wait_for(lambda: self._may_send(recognizer.dropped), PATIENCE)
@@ -349,7 +297,7 @@ class _Session:
                     else:
                         self.skipped += 1
         finally:
-            self.dropped = self.live_recognizer.dropped
+            self.dropped = self.camera.dropped
 
     def _may_send(self, dropped: int) -> bool:
         return self.stopped or self.answers.refused or self.sent - self.done - dropped < UNDER_WAY
@@ -407,6 +355,13 @@ class _Session:
 
     def _latency(self, frame: Frame, recognition: Recognition) -> float:
         return recognition.seconds if frame.came is None else time.perf_counter() - frame.came
+
+
+def _bundle_of(bundle: str | Path | None) -> Path | bytes:
+    """Return the bundle to load; without one, that which only finds hands. Raises GestureMakerError for what is none."""
+    task = landmarks_bundle() if bundle is None else find_bundle(bundle)[0]
+    read_task(task)  # raises: a camera is not opened for a film that was given in the bundle's place
+    return task
 
 
 def _check_files(record: Path | None, out: Path | None, source: object, overwrite: bool) -> None:

@@ -50,28 +50,30 @@ def draw_overlay(pixels: Pixels, hands: Sequence[ShownHand], status: str | Seque
     `pixels` as the camera saw them; `mirror` turns the picture and the hands over, not the words, and a right hand is
     still called right. A label has the gesture and its score, then left or right, and "canned" when Google's classifier
     answered, or "?" and "no answer" when a server did not. It is put above its hand, or where it covers no hand and no other label, and always within the picture.
+    The answer about a whole picture is a label of gesture and score alone, below the status.
     """
     import cv2
 
     height, width = pixels.shape[:2]
     canvas = np.asarray(cv2.flip(pixels, 1), np.uint8) if mirror else pixels.copy()
-    seen = [_mirrored(one.raw.hand) if mirror else one.raw.hand for one in hands]
-    around = [_around(hand, width, height) for hand in seen]
+    placed = [(one, _mirrored(hand) if mirror else hand) for one in hands if (hand := one.raw.hand) is not None]
+    around = [_around(hand, width, height) for _, hand in placed]
     letter = max(SMALLEST_LETTER, round(LETTER * (height * width) ** 0.5))
     widest = round(max(WIDEST * width, min(width, WIDEST_AT_LEAST)))
     gap = max(1, letter // 3)
 
-    for hand, box in zip(seen, around, strict=True):
+    for (_, hand), box in zip(placed, around, strict=True):
         _draw_skeleton(canvas, hand, box)
-    taken = []
-    corner = _Box(gap, gap, gap, gap)
-    for line in [status] if isinstance(status, str) else status:
-        if line:
-            plate = _plate(((line, ""),), letter, widest, None)
-            corner = _paste(canvas, plate, corner.left, corner.top)
-            taken.append(corner)
-            corner = _Box(gap, corner.bottom + max(1, gap // 2), gap, corner.bottom)
-    for one, box in zip(hands, around, strict=True):
+    corner = [
+        _plate(((line, ""),), letter, widest, None)
+        for line in ([status] if isinstance(status, str) else status)
+        if line
+    ]
+    corner += [_label(one, letter, widest) for one in hands if one.raw.hand is None]
+    taken: list[_Box] = []
+    for plate in corner:
+        taken.append(_paste(canvas, plate, gap, taken[-1].bottom + max(1, gap // 2) if taken else gap))
+    for (one, _), box in zip(placed, around, strict=True):
         plate = _label(one, letter, widest)
         left, top = _best_place(plate, box, 2 * gap, taken, around, (width, height))
         taken.append(_paste(canvas, plate, left, top))
@@ -158,10 +160,12 @@ def _best_place(
 
 def _label(one: ShownHand, letter: int, widest: int) -> _Plate:
     score = f"{one.score:.2f}" if one.score > 0 else ""
-    side = "right" if one.raw.hand.handedness >= 0.5 else "left"
+    stripe = CANNED if one.canned else NO_GESTURE if one.gesture == NONE else CUSTOM
+    if one.raw.right is None:
+        return _plate(((one.gesture, score),), letter, widest, stripe)
+    side = "right" if one.raw.right >= 0.5 else "left"
     if one.gesture == UNANSWERED:
         return _plate((("?", ""), (f"{side} · no answer", "")), letter, widest, NO_GESTURE)
-    stripe = CANNED if one.canned else NO_GESTURE if one.gesture == NONE else CUSTOM
     return _plate(((one.gesture, score), (f"{side} · canned" if one.canned else side, "")), letter, widest, stripe)
 
 

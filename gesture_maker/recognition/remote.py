@@ -120,7 +120,7 @@ class RemoteClassifier:
         if not hands:
             return recognition
         begin = time.perf_counter()
-        answers = self._ask([one.hand for one in hands])
+        answers = self._ask([one.found for one in hands])
         if answers is None:
             self.unanswered += 1
             answers = [_Answer(UNANSWERED, 0.0)] * len(hands)

@@ -36,9 +36,9 @@ class LiveSummary:
     """How it went.
 
     `answered`: frames that got an answer; `skipped`: passed over for `max_fps`; `lost`: of a camera, came while the one
-    before was being worked on; `dropped`: by MediaPipe. `seconds`: from the first frame's reading (of a camera its
+    before was being worked on; `dropped`: by MediaPipe, never where whole pictures are asked. `seconds`: from the first frame's reading (of a camera its
     coming) until the files were in place; `fps`: answered frames per such second. `latency_p50`, `latency_p95`: milliseconds from a camera's frame to what
-    is shown of it; of a film, whose frames wait their turn, what MediaPipe takes; None without an answer. `seen`: the
+    is shown of it; of a film, whose frames wait their turn, what the answer takes; None without an answer. `seen`: the
     longest first. `files`: what was written. `size`: width and height of the frames in pixels. Of a server: `unanswered`,
     frames with hands for which no answer came, and `outages`, how often it stopped answering.
     """

@@ -82,7 +82,7 @@ class Smoothing:
     def show(self, recognition: Recognition) -> tuple[ShownHand, ...]:
         """Return the hands of the next frame as they are to be shown, in the order of `recognition.hands`.
 
-        A hand without an answer is shown without one, and what was remembered of it is forgotten: it would be out of date.
+        Answers about whole pictures are smoothed like those about one hand. A hand without an answer is shown without one, and what was remembered of it is forgotten: it would be out of date.
         """
         numbers = self._tracker.follow([one.hand for one in recognition.hands])
         self._memories = {

@@ -1,6 +1,7 @@
 """Which hand of this frame is which hand of the frame before: by place, and by being a left or a right one.
 
 MediaPipe gives its hands in no fixed order. Without this, the gestures of two hands would be mixed when they are smoothed.
+Answers about whole pictures, which have no place, are one track.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ PATIENCE = 5
 @dataclass
 class _Track:
     number: int
-    hand: Hand
+    hand: Hand | None
     unseen: int = 0
 
 
@@ -45,10 +46,10 @@ class Tracker:
         """The numbers of the hands that are there, or were a moment ago."""
         return frozenset(track.number for track in self._tracks)
 
-    def follow(self, hands: Sequence[Hand]) -> tuple[int, ...]:
+    def follow(self, hands: Sequence[Hand | None]) -> tuple[int, ...]:
         """Return the number of each hand of the next frame: that of the nearest one of the frame before, or a new one.
 
-        A track ends when its hand has not been seen for more than `PATIENCE` frames.
+        None stands for a whole picture, which is like every other whole picture and like no hand. A track ends when its hand has not been seen for more than `PATIENCE` frames.
         """
         pairs = sorted(
             (cost, track.number, index)
@@ -74,8 +75,10 @@ class Tracker:
         return tuple(taken[index] for index in range(len(hands)))
 
 
-def _cost(before: Hand, now: Hand) -> float | None:
+def _cost(before: Hand | None, now: Hand | None) -> float | None:
     """Return how unlike two hands are, None when they are too far apart to be one."""
+    if before is None or now is None:
+        return 0.0 if before is now else None
     size = max(_size(before), _size(now))
     distance = float(np.linalg.norm(_middle(before) - _middle(now))) / max(size, 1e-6)
     return distance + OTHER_SIDE * abs(before.handedness - now.handedness) if distance <= FARTHEST else None

@@ -100,9 +100,9 @@ def told(recognition: Recognition, scores: ClassScores) -> list[dict[str, Any]]:
             "gesture": one.gesture,
             "score": round(one.score, _FIGURES),
             "canned": one.canned,
-            "side": "right" if one.hand.handedness > 0.5 else "left",
-            "points": [[round(x, _FIGURES), round(y, _FIGURES)] for x, y in one.hand.landmarks[:, :2].tolist()],
+            "side": "right" if one.found.handedness > 0.5 else "left",
+            "points": [[round(x, _FIGURES), round(y, _FIGURES)] for x, y in one.found.landmarks[:, :2].tolist()],
             "scores": {label: round(score, _FIGURES) for label, score in of_classes.items()},
         }
-        for one, of_classes in zip(hands, scores.of([one.hand for one in hands]), strict=True)
+        for one, of_classes in zip(hands, scores.of([one.found for one in hands]), strict=True)
     ]

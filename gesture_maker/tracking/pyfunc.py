@@ -206,17 +206,18 @@ class GestureModel:
     def _about_hand(self, one: RecognizedHand) -> dict[str, Any]:
         from gesture_maker.landmarks.hands import embedder_inputs
 
-        (asked,) = self._about_hands([embedder_inputs([one.hand])])
+        hand = one.found
+        (asked,) = self._about_hands([embedder_inputs([hand])])
         return {
             "gesture": one.gesture,
             "score": one.score,
             "classifier": "canned" if one.canned else "custom",
             "scores": asked["scores"],
-            "handedness": one.hand.handedness,
-            "landmarks": one.hand.landmarks.tolist(),
-            "world_landmarks": one.hand.world.tolist(),
-            "width": one.hand.width,
-            "height": one.hand.height,
+            "handedness": hand.handedness,
+            "landmarks": hand.landmarks.tolist(),
+            "world_landmarks": hand.world.tolist(),
+            "width": hand.width,
+            "height": hand.height,
         }
 
 
