@@ -55,6 +55,7 @@ def _register() -> None:
         evaluate,
         export,
         hub,
+        image,
         landmarks,
         live,
         motion,
@@ -82,6 +83,7 @@ def _register() -> None:
     app.command("studio", epilog=studio.EXAMPLE)(studio.studio)
     app.add_typer(registry.app, name="registry")
     app.add_typer(motion.app, name="motion")
+    app.add_typer(image.app, name="image")
     app.add_typer(hub.app, name="hub")
     app.add_typer(assets.app, name="assets")
 

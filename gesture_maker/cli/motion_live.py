@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
-from gesture_maker.cli.given import RUNTIME, confidence, live_source
+from gesture_maker.cli import live_shown
+from gesture_maker.cli.given import live_source
 
 if TYPE_CHECKING:
     from gesture_maker.motion.events import Event
     from gesture_maker.motion.live import MotionSummary
-    from gesture_maker.recognition.frames import FrameSource
-    from gesture_maker.recognition.live import LiveFrame
+    from gesture_maker.recognition.showing import LiveFrame
 
 EXAMPLE = "Example:  gesture-maker motion live first film.mp4 --headless --events events.jsonl"
 
@@ -25,40 +25,19 @@ def live(
     run: str = typer.Argument(
         ..., metavar="RUN", help="A training on motions, or hf://OWNER/NAME.", show_default=False
     ),
-    source: str | None = typer.Argument(
-        None,
-        metavar="SOURCE",
-        help="A video file, or a stream's address such as rtsp://…; without it, a camera.",
-        show_default=False,
-    ),
-    camera: str | None = typer.Option(
-        None,
-        "--camera",
-        metavar="N",
-        help="A camera's number (0 is the first), or a stream's address.",
-        show_default=False,
-    ),
+    source: str | None = live_shown.SOURCE,
+    camera: str | None = live_shown.CAMERA,
     events: str | None = typer.Option(
         None, "--events", metavar="FILE.jsonl", help="Each event as a line of JSON, as it comes; - is standard output."
     ),
-    record: Path | None = typer.Option(
-        None, "--record", metavar="FILE.mp4", help="Record what is shown; a .csv of every frame goes beside it."
-    ),
-    out: Path | None = typer.Option(
-        None, "--out", metavar="FILE", help="What wins in every frame, as .csv or .jsonl, here."
-    ),
-    overwrite: bool = typer.Option(False, "--overwrite", help="Write in place of existing files."),
-    headless: bool = typer.Option(False, "--headless", help="No window; a camera runs until Ctrl-C."),
-    seconds: float | None = typer.Option(None, "--seconds", metavar="N", help="End after N seconds of the source."),
-    mirror: bool | None = typer.Option(
-        None, "--mirror/--no-mirror", help="Show as in a mirror; by default only a camera in a window."
-    ),
-    mirrored_source: bool = typer.Option(
-        False, "--mirrored-source", help="The source gives a mirror's view: turn it back, or left is right."
-    ),
-    max_fps: float | None = typer.Option(
-        None, "--max-fps", metavar="N", help="Look at no more frames per second: for weak machines."
-    ),
+    record: Path | None = live_shown.RECORD,
+    out: Path | None = live_shown.out_option("What wins in every frame"),
+    overwrite: bool = live_shown.OVERWRITE,
+    headless: bool = live_shown.HEADLESS,
+    seconds: float | None = live_shown.SECONDS,
+    mirror: bool | None = live_shown.MIRROR,
+    mirrored_source: bool = live_shown.mirrored_source_option("left is right"),
+    max_fps: float | None = live_shown.MAX_FPS,
     threshold: float = typer.Option(
         0.8, "--threshold", metavar="X", rich_help_panel=_EVENTS, help="Score it has to reach."
     ),
@@ -71,64 +50,36 @@ def live(
     rest: float = typer.Option(
         0.6, "--rest", metavar="S", rich_help_panel=_EVENTS, help="Seconds before the next gesture is told."
     ),
-    num_hands: int = typer.Option(
-        1, "--num-hands", metavar="N", rich_help_panel=RUNTIME, help="Hands to look for at most."
-    ),
-    min_hand_detection_confidence: float = confidence(
-        "--min-hand-detection-confidence", "How sure the hand detector has to be, 0 to 1."
-    ),
-    min_hand_presence_confidence: float = confidence(
-        "--min-hand-presence-confidence", "How sure the landmarker has to be of a hand."
-    ),
-    min_tracking_confidence: float = confidence(
-        "--min-tracking-confidence", "How sure tracking has to be, or the hand is looked for anew."
-    ),
+    num_hands: int = live_shown.num_hands_option(1),
+    min_hand_detection_confidence: float = live_shown.MIN_HAND_DETECTION_CONFIDENCE,
+    min_hand_presence_confidence: float = live_shown.MIN_HAND_PRESENCE_CONFIDENCE,
+    min_tracking_confidence: float = live_shown.MIN_TRACKING_CONFIDENCE,
 ) -> None:
     """Tell of each gesture that a hand makes, once: in a film, of a camera or of a stream.
 
     q, Esc or Ctrl-C end it; what was recorded and told until then is kept.
     """
     frames_of = live_source(context, source, camera)
-    from contextlib import ExitStack
-
     from gesture_maker.cli.hub import model_of
-    from gesture_maker.cli.progress import progress_bar, renewed_line
     from gesture_maker.motion.events import Debounce
     from gesture_maker.motion.live import live_motions
     from gesture_maker.recognition.runtime import RuntimeOptions
-    from gesture_maker.recognition.window import Window
 
     options = RuntimeOptions(
         num_hands, min_hand_detection_confidence, min_hand_presence_confidence, min_tracking_confidence
     )
     run = model_of(run)
     debounce = Debounce(threshold, confirm, release, rest)
-    with ExitStack() as shown:
-        window = None if headless else shown.enter_context(Window("gesture-maker motion live"))
-        calls: dict[str, Any] = {}
+    to_stdout = events == "-"  # standard output is for the events then
 
-        def begin(opened: FrameSource) -> None:
-            if headless and opened.count:
-                calls["progress"] = shown.enter_context(progress_bar("Recognizing"))
-            elif headless:
-                calls["line"] = shown.enter_context(renewed_line())
+    def tell(event: Event) -> None:
+        if not to_stdout:
+            typer.echo(_told(event))
 
-        def count(done: int, total: int) -> None:
-            if "progress" in calls:
-                calls["progress"](done, total)
+    def end(summary: MotionSummary) -> None:
+        _show(summary, err=to_stdout)
 
-        def look(one: LiveFrame) -> None:
-            if "line" in calls:
-                calls["line"](_line(one))
-
-        def tell(event: Event) -> None:
-            if events != "-":
-                typer.echo(_told(event))
-
-        def end(summary: MotionSummary) -> None:
-            shown.close()
-            _show(summary, quiet=events == "-")
-
+    with live_shown.shown("gesture-maker motion live", headless, line=_line, end=end) as screen:
         live_motions(
             run,
             frames_of,
@@ -137,17 +88,13 @@ def live(
             options=options,
             overwrite=overwrite,
             on_event=tell,
-            on_end=end,
             mirror=mirror,
             mirrored_source=mirrored_source,
             max_fps=max_fps,
             record=record,
             out=out,
-            window=window,
             seconds=seconds,
-            progress=count,
-            on_begin=begin,
-            on_frame=look,
+            **screen,
         )
 
 
@@ -159,25 +106,14 @@ def _told(event: Event) -> str:
 def _line(one: LiveFrame) -> str:
     """Return what wins just now in a line."""
     hands = [f"{hand.gesture} {hand.score:.2f}" for hand in one.shown]
-    minutes, seconds = divmod(int(one.frame.seconds), 60)
-    return f"{minutes}:{seconds:02}  {one.fps:.0f} frames/s  {', '.join(hands) or 'no hand'}"
+    return f"{live_shown.moment(one)}  {', '.join(hands) or 'no hand'}"
 
 
-def _show(summary: MotionSummary, quiet: bool) -> None:
+def _show(summary: MotionSummary, err: bool) -> None:
     from collections import Counter
 
-    live = summary.live
     told = Counter(event.gesture for event in summary.events)
-    lines = [
-        f"Events: {len(summary.events)}" + "".join(f", {count} {gesture}" for gesture, count in told.most_common())
-    ]
-    lines.append(f"Answered: {live.answered} frames in {live.seconds:.2f} s, {live.fps:.1f} frames/s")
-    if live.skipped or live.lost or live.dropped:
-        lines.append(
-            f"Not answered: {live.skipped} passed over for --max-fps, {live.lost} came while another was being answered, "
-            f"{live.dropped} dropped by MediaPipe"
-        )
-    if live.files:
-        lines.append(f"Written: {', '.join(map(str, live.files))}")
-    for line in lines:
-        typer.echo(line, err=quiet)  # standard output is for the events then
+    counts = "".join(f", {count} {gesture}" for gesture, count in told.most_common())
+    typer.echo(f"Events: {len(summary.events)}{counts}", err=err)
+    live_shown.print_speed(summary.live, err)
+    live_shown.print_files(summary.live, err)
