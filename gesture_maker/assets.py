@@ -10,29 +10,22 @@ The project's own files, in `SHIPPED`, are part of the package and only listed h
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from gesture_maker.bundle.task import MAX_BYTES, is_tflite, is_zip, mediapipe_folder, read_limited, zip_members
+from gesture_maker.downloading import DownloadError, Progress, download, without_password
 from gesture_maker.errors import AssetError, BundleError
 from gesture_maker.files import sha256_of, write_bytes
-
-Progress = Callable[[int, int], None]
-"""Called with the bytes done and the bytes in all (0 when the server does not say)."""
 
 FOLDER_VARIABLE = "GESTURE_MAKER_ASSETS"
 URL_VARIABLE = "GESTURE_MAKER_ASSETS_URL"
 PUBLISHED_URL = "https://storage.googleapis.com/mediapipe-models/gesture_recognizer/gesture_recognizer/float16/1/gesture_recognizer.task"
 
-_CONNECT_SECONDS = 5.0
-_READ_SECONDS = 30.0  # between two pieces, not for the whole
-_RETRIES = 3
-_BACKOFF = 0.3  # seconds; doubled each time, so that without a network the answer comes within 2 s
-_PIECE = 1 << 16
 _MAX_DOWNLOAD = 64 << 20  # bytes; Google's bundle has 8 MB
 
 _WAYS_OUT = (
@@ -352,63 +345,15 @@ def _fetch(wanted: list[Asset], target: Path, progress: Progress | None) -> dict
 
 def _download(url: str, names: str, progress: Progress | None) -> bytes:
     """Return what `url` sends; `names` are the files wanted from it, for the sentence of an error."""
-    import requests
-    from requests.adapters import HTTPAdapter
-    from urllib3.util.retry import Retry
-
-    def fail(reason: str) -> AssetError:
-        return AssetError(
-            f"{names} cannot be downloaded from {_without_password(url)} ({reason}): try again, or {_WAYS_OUT}."
-        )
-
-    retry = Retry(
-        total=_RETRIES,
-        connect=_RETRIES - 1,
-        backoff_factor=_BACKOFF,
-        status_forcelist=(429, 500, 502, 503, 504),
-        raise_on_status=False,  # we say ourselves what the last answer was
-        respect_retry_after_header=False,  # it may ask for an hour
-    )
-    adapter = HTTPAdapter(max_retries=retry)
-    with requests.Session() as session:
-        session.mount("https://", adapter)
-        session.mount("http://", adapter)
-        for _ in range(_RETRIES):  # urllib3 asks again until an answer begins, but not when its body is cut short
-            try:
-                with session.get(
-                    url,
-                    stream=True,
-                    timeout=(_CONNECT_SECONDS, _READ_SECONDS),
-                    headers={"Accept-Encoding": "identity"},  # so that Content-Length counts the bytes that we get
-                ) as response:
-                    if response.status_code != 200:
-                        raise fail(f"the server answered {response.status_code} {response.reason or ''}".strip())
-                    total = int(response.headers.get("Content-Length") or 0)
-                    content = bytearray()
-                    for piece in response.iter_content(_PIECE):
-                        content += piece
-                        if len(content) > _MAX_DOWNLOAD:
-                            raise fail(f"it is over {_MAX_DOWNLOAD >> 20} MB")
-                        if progress:
-                            progress(len(content), total)
-                    return bytes(content)
-            except requests.exceptions.ChunkedEncodingError:
-                continue
-            except requests.Timeout as error:
-                raise fail("no answer in time") from error
-            except requests.exceptions.SSLError as error:
-                raise fail("its certificate is not accepted") from error
-            except requests.ConnectionError as error:
-                raise fail("no connection") from error
-            except (requests.RequestException, ValueError) as error:
-                raise fail("that is no address to download from") from error
-    raise fail("the connection broke off")
+    content = io.BytesIO()
+    try:
+        download(url, content, _MAX_DOWNLOAD, progress)
+    except DownloadError as error:
+        raise AssetError(
+            f"{names} cannot be downloaded from {_without_password(url)} ({error.reason}): try again, or {_WAYS_OUT}."
+        ) from error
+    return content.getvalue()
 
 
 def _without_password(url: str) -> str:
-    """A mirror's address may hold a name and password, or a token, which do not belong in a message."""
-    try:
-        parts = urlsplit(url)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if parts.netloc else parts.path
-    except ValueError:
-        return f"the address in {URL_VARIABLE}"
+    return without_password(url, f"the address in {URL_VARIABLE}")
