@@ -71,6 +71,16 @@ def collect(
     return replace(result, skipped=tuple(Skipped(name_below(one.name, below), one.reason) for one in result.skipped))
 
 
+def collect_planned(plan: Plan, root: Path, progress: Progress | None = None) -> CollectResult:
+    """Copy what is planned into a dataset and return what was added, there already, and skipped and why, as `collect` does.
+
+    Raises DatasetError when there is no dataset at `root` and none can be made.
+    """
+    if root.exists():
+        check_is_folder(root)
+    return _Collector(root, plan, False, progress).run(videos.EVERY)
+
+
 @dataclass(frozen=True)
 class _Loaded:
     """A candidate with its bytes, or the reason why it is not used."""

@@ -31,7 +31,7 @@ Background = Literal["keep", "remove", "blur"]
 BACKGROUNDS: tuple[Background, ...] = get_args(Background)
 
 GREY = 128  # of 255: the middle, which networks that scale pixels to -1..1 see as 0
-BLUR_SHARE = 0.06  # of the photo's longer side, the gaussian's sigma: a finger is 0.05 wide where the hand fills half the photo
+BLUR_SHARE = 0.06  # of the photo's longer side, the gaussian's sigma; a finger is 0.05 wide in a close photo
 EDGE_PIXELS = 1.0  # sigma over which the hand goes over into its background; lenses are about as soft
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")

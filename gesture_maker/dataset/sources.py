@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 from gesture_maker.dataset import archives, videos
 from gesture_maker.dataset.formats.class_folders import OUTSIDE, TOO_DEEP, is_passed_over, natural_key, shown
@@ -58,11 +59,21 @@ class DiskFile:
             raise UnreadableImage(self.shown, (error.strerror or "it cannot be read").lower()) from error
 
 
+class Item(Protocol):
+    """Something that can be collected: a file, a member of a zip, or what is made of them. `parts`: its folders and name."""
+
+    @property
+    def parts(self) -> tuple[str, ...]: ...
+    @property
+    def shown(self) -> str: ...
+    def read(self) -> bytes: ...
+
+
 @dataclass(frozen=True)
 class Candidate:
     """An image or video that may come into the dataset, with its class and what its own manifest knew of it."""
 
-    item: DiskFile | archives.Member
+    item: Item
     label: str
     source: str
     group: str = ""
@@ -75,7 +86,7 @@ class Candidate:
 
     @property
     def path(self) -> Path | None:
-        """The file on disk, None for a member of a zip."""
+        """The file on disk, None for a member of a zip and whatever else is no such file."""
         return self.item.path if isinstance(self.item, DiskFile) else None
 
     @property
@@ -117,6 +128,26 @@ def planned(sources: Iterable[Path], dataset: Path, label: str | None, below: Pa
             replace(candidate, source=name_below(candidate.source, below)) for candidate in plan.candidates
         ]
         yield plan
+
+
+def images_in(source: Path, dataset: Path, opener: archives.Opener) -> tuple[list[Item], list[Skipped]]:
+    """Return the images in a file, folder or zip, whatever their folders mean, and what is not used.
+
+    Zips in folders and zips in a zip are looked into. Raises SourceError for a source that is not there, cannot be read, or lies in
+    the dataset.
+    """
+    if not source.exists():
+        raise SourceError(f"There is no {source}: check the path.")
+    check_apart(source, dataset)
+    if source.is_dir():
+        files, unreadable = files_below(source, dataset.resolve())
+        placed, skipped = _expanded(files, opener, 0)
+        skipped = unreadable + skipped
+    elif source.suffix.lower() == ZIP_SUFFIX:
+        placed, skipped = _expanded(opener.open(source).members, opener, 1)
+    else:
+        placed, skipped = _expanded([DiskFile((source.name,), source)], opener, 0)
+    return [one.item for one in placed], skipped
 
 
 def name_below(text: str, folder: Path | None) -> str:
