@@ -23,11 +23,11 @@ PACKAGE = ROOT / "gesture_maker"
 
 ORDER = (
     *("dataset", "landmarks", "synthetic", "embedders", "training", "bundle", "recognition", "evaluation"),
-    *("classifiers", "tracking", "motion", "hub"),
+    *("classifiers", "tracking", "motion", "pixels", "hub"),
 )
 """The rooms in the order of the data: each may import those before it, and itself."""
 
-LEAVES = {"errors", "files", "images", "assets", "mediapipe_runtime", "bundle.task"}
+LEAVES = {"errors", "files", "images", "downloading", "assets", "mediapipe_runtime", "bundle.task"}
 """Open to all, and themselves on nothing but each other."""
 
 EVERYTHING = {"steps", "demo", "studio", "cli", "__main__", ""}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from gesture_maker.cli import image_live
+from gesture_maker.cli import image_collect, image_live
 
 EXAMPLE = image_live.EXAMPLE
 
@@ -15,4 +15,5 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
+app.command("collect", epilog=image_collect.EXAMPLE)(image_collect.collect)
 app.command("live", epilog=image_live.EXAMPLE)(image_live.live)
