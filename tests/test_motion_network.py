@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from gesture_maker.errors import ConfigError, DatasetError, RunError
 from gesture_maker.recognition.interpreter import TfliteModel
+from gesture_maker.training.epochs import Patience, Trainer
 from gesture_maker.training.keeper import CHECKPOINT
-from gesture_maker.training.motion import fitting
 from gesture_maker.training.motion.augment import augmented, mirrored, moved, stretched, varied
 from gesture_maker.training.motion.crossvalidate import cross_validate_motions, motion_folds
 from gesture_maker.training.motion.export import operations, to_tflite, unrolled
-from gesture_maker.training.motion.fitting import Fitted, Patience, fit, load_network, predict
+from gesture_maker.training.motion.fitting import Fitted, fit, load_network, predict
 from gesture_maker.training.motion.network import Shape, copied, plain, trainable
 from gesture_maker.training.motion.settings import DENSE, MODELS, UNITS, MotionSettings
 from gesture_maker.training.tensorflow_runtime import load_tensorflow, seed_everything
@@ -311,13 +311,14 @@ def test_another_training_s_checkpoint_is_not_gone_on_from(tmp_path: Path) -> No
 
 def test_the_validation_part_is_asked_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    original = fitting._Trainer.measured
+    original = Trainer.measured
 
-    def measured(self: Any, x: Any, y: Any) -> Any:
-        asked.append((x, y))
-        return original(self, x, y)
+    def measured(self: Any, batches: Any) -> Any:
+        batches = list(batches)
+        asked.extend(batches)
+        return original(self, batches)
 
-    monkeypatch.setattr(fitting._Trainer, "measured", measured)
+    monkeypatch.setattr(Trainer, "measured", measured)
     x, y = toy(20, seed=1)
     fit(toy(30), (x, y), LABELS, small("tcn"), tmp_path)
     assert len(asked) == 3

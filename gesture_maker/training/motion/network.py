@@ -9,11 +9,12 @@ kill leaves out what it would have left out.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from gesture_maker.training.epochs import stateless_dropout
 from gesture_maker.training.motion.settings import MotionSettings
 from gesture_maker.training.tensorflow_runtime import load_tensorflow
 
@@ -36,16 +37,15 @@ def plain(settings: MotionSettings, shape: Shape) -> Any:
 
 def trainable(settings: MotionSettings, shape: Shape, step: Any) -> Any:
     """Return the network to be trained. `step`: an int32 variable, which has to change from step to step."""
-    own = _own_layers()
     numbers = itertools.count(1000 * settings.seed)
 
     def dropout(name: str) -> Any:
         number = next(numbers) % 2**31
-        return own.dropout(
+        return stateless_dropout()(
             settings.dropout, lambda: (number, step), name
         )  # a function: the step is no weight of the layer
 
-    return _network(settings, shape, own.whole_lstm, dropout)
+    return _network(settings, shape, _whole_lstm(), dropout)
 
 
 def _network(settings: MotionSettings, shape: Shape, lstm: Any, dropout: Any) -> Any:
@@ -121,18 +121,11 @@ def _convolutions(settings: MotionSettings, values: Any, settled: Any) -> Any:
     return layers.Concatenate(name="summary")([mean, layers.GlobalMaxPooling1D(name="most")(values)])
 
 
-@dataclass(frozen=True)
-class _OwnLayers:
-    whole_lstm: Any
-    dropout: Any
-
-
 @cache
-def _own_layers() -> _OwnLayers:
-    """Return the layers for training; made when first needed, since their bases are TensorFlow's."""
+def _whole_lstm() -> Any:
+    """Return the LSTM for training; made when first needed, since its base is TensorFlow's."""
     tensorflow = load_tensorflow()
     lstm: Any = tensorflow.keras.layers.LSTM
-    layer: Any = tensorflow.keras.layers.Layer
 
     class WholeLstm(lstm):  # type: ignore[misc]
         """An LSTM with its defaults, in one operation a sequence."""
@@ -164,21 +157,7 @@ def _own_layers() -> _OwnLayers:
         write, keep, cell, out = tensorflow.split(gates, 4, axis=-1)
         return tensorflow.concat([write, cell, keep, out], axis=-1)
 
-    class StatelessDropout(layer):  # type: ignore[misc]
-        """A dropout that leaves out what follows from two numbers, of which the second is the step."""
-
-        def __init__(self, rate: float, seed: Callable[[], tuple[int, Any]], name: str) -> None:
-            super().__init__(name=name)
-            self._rate, self._seed = rate, seed
-
-        def call(self, inputs: Any, training: bool = False) -> Any:
-            if not training or not self._rate:
-                return inputs
-            return tensorflow.nn.experimental.stateless_dropout(
-                inputs, self._rate, tensorflow.stack(self._seed()), rng_alg="philox"
-            )
-
-    return _OwnLayers(WholeLstm, StatelessDropout)
+    return WholeLstm
 
 
 def copied(settings: MotionSettings, shape: Shape, weights: Sequence[Any]) -> Any:
