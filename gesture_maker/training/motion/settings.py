@@ -6,12 +6,12 @@ after each. `gru` and `tcn` are smaller. Nothing here needs TensorFlow.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from gesture_maker.errors import ConfigError
+from gesture_maker.training.checked import CheckedSettings, whole
 
 UNITS: Mapping[str, tuple[int, ...]] = {"lstm": (128, 128, 64), "gru": (96, 64), "tcn": (48, 48, 48)}
 """Of the layers over time, by the name of the model."""
@@ -34,7 +34,7 @@ MODELS = tuple(UNITS)
 
 
 @dataclass(frozen=True)
-class MotionSettings:
+class MotionSettings(CheckedSettings):
     """How a network over sequences is made and trained.
 
     `sequence_length`: frames; `units` and `dense`: by default those of the model, never None afterwards; `dropout`: after each layer;
@@ -49,6 +49,34 @@ class MotionSettings:
     `translate`: where the hand goes, in hand sizes, at most; `stretch`: at most so many times faster or slower; `mirror`: the share of variants that show
     the other hand.
     """
+
+    KIND: ClassVar[str] = "a motion model"
+    FLAGS: ClassVar[tuple[str, ...]] = ("class_weights",)
+    WHOLE: ClassVar[Mapping[str, tuple[int, int]]] = {
+        "sequence_length": (2, 1000),
+        "kernel": (2, 15),
+        "batch_size": (2, 100_000),  # batch normalization knows nothing of a single sequence
+        "epochs": (1, 100_000),
+        "stop_patience": (1, 100_000),
+        "reduce_patience": (1, 100_000),
+        "augment": (1, 100),
+        "seed": (0, 2**31 - 1),
+    }
+
+    NUMBERS: ClassVar[Mapping[str, tuple[float, float]]] = {
+        "dropout": (0.0, 0.95),
+        "learning_rate": (1e-8, 10.0),
+        "reduce_factor": (0.01, 1.0),
+        "min_learning_rate": (0.0, 10.0),
+        "label_smoothing": (0.0, 0.5),
+        "noise": (0.0, 1.0),
+        "occlude_points": (0.0, 0.9),
+        "occlude_frames": (0.0, 0.9),
+        "scale": (0.0, 0.9),
+        "translate": (0.0, 10.0),
+        "stretch": (1.0, 4.0),
+        "mirror": (0.0, 1.0),
+    }
 
     model: str = "lstm"
     sequence_length: int = 30
@@ -79,63 +107,13 @@ class MotionSettings:
         if self.model not in MODELS:
             raise ConfigError(f'There is no model "{self.model}": use {", ".join(MODELS[:-1])} or {MODELS[-1]}.')
         for name, own in (("units", UNITS), ("dense", DENSE)):
-            _set(self, name, _layers(name, getattr(self, name), own[self.model]))
+            self.set(name, _layers(name, getattr(self, name), own[self.model]))
         if not self.units:
             raise ConfigError("units is empty: name the units of at least one layer.")
-        for name, (least, most) in _WHOLE.items():
-            _set(self, name, _whole(name, getattr(self, name), least, most))
-        for name, bounds in _NUMBERS.items():
-            _set(self, name, _number(name, getattr(self, name), *bounds))
-        if not isinstance(self.class_weights, bool):
-            raise ConfigError(f"class_weights is {self.class_weights!r}, but has to be true or false.")
+        self.check()
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the settings as plain values, the model's own units among them."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> MotionSettings:
-        """Return the settings of `to_json`, or of some of its names. Raises ConfigError for a name that there is not."""
-        known = [f.name for f in fields(cls)]
-        unknown = sorted(set(values) - set(known))
-        if unknown:
-            raise ConfigError(f"There is no setting {unknown[0]!r} of a motion model: use {', '.join(known)}.")
-        return cls(**values)
-
-
-_WHOLE = {
-    "sequence_length": (2, 1000),
-    "kernel": (2, 15),
-    "batch_size": (2, 100_000),  # batch normalization knows nothing of a single sequence
-    "epochs": (1, 100_000),
-    "stop_patience": (1, 100_000),
-    "reduce_patience": (1, 100_000),
-    "augment": (1, 100),
-    "seed": (0, 2**31 - 1),
-}
-"""The least and the most of each whole number."""
-
-_NUMBERS = {
-    "dropout": (0.0, 0.95),
-    "learning_rate": (1e-8, 10.0),
-    "reduce_factor": (0.01, 1.0),
-    "min_learning_rate": (0.0, 10.0),
-    "label_smoothing": (0.0, 0.5),
-    "noise": (0.0, 1.0),
-    "occlude_points": (0.0, 0.9),
-    "occlude_frames": (0.0, 0.9),
-    "scale": (0.0, 0.9),
-    "translate": (0.0, 10.0),
-    "stretch": (1.0, 4.0),
-    "mirror": (0.0, 1.0),
-}
-"""The least and the most of each number."""
 
 _MOST_LAYERS, _MOST_UNITS = 16, 4096
-
-
-def _set(settings: MotionSettings, name: str, value: Any) -> None:
-    object.__setattr__(settings, name, value)  # frozen from here on
 
 
 def _layers(name: str, value: Any, own: tuple[int, ...]) -> tuple[int, ...]:
@@ -145,17 +123,4 @@ def _layers(name: str, value: Any, own: tuple[int, ...]) -> tuple[int, ...]:
         raise ConfigError(
             f"{name} is {value!r}, but has to be the units of at most {_MOST_LAYERS} layers, such as 128,64."
         )
-    return tuple(_whole(name, units, 1, _MOST_UNITS) for units in value)
-
-
-def _whole(name: str, value: Any, least: int, most: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise ConfigError(f"{name} is {value!r}, but has to be a whole number from {least} to {most}.")
-    return value
-
-
-def _number(name: str, value: Any, least: float, most: float) -> float:
-    right = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not right or not least <= value <= most:
-        raise ConfigError(f"{name} is {value!r}, but has to be a number from {least:g} to {most:g}.")
-    return float(value)
+    return tuple(whole(name, units, 1, _MOST_UNITS) for units in value)
