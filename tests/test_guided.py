@@ -22,6 +22,7 @@ from test_interrupt import last_sentence, signalled
 
 from gesture_maker.dataset.names import NONE
 from gesture_maker.errors import ConfigError, DatasetError, SourceError
+from gesture_maker.evaluation.bundle import Bundle, find_bundle
 from gesture_maker.evaluation.guided_camera import evaluate_camera
 from gesture_maker.evaluation.guided_films import evaluate_films
 from gesture_maker.evaluation.guided_results import (
@@ -31,7 +32,7 @@ from gesture_maker.evaluation.guided_results import (
     answer_to,
 )
 from gesture_maker.evaluation.guided_script import Moment
-from gesture_maker.evaluation.questions import Bundle, find_bundle, results_folder
+from gesture_maker.evaluation.model import results_folder
 from gesture_maker.images import Pixels
 from gesture_maker.recognition.frames import Frame
 from gesture_maker.recognition.recorder import Recorder

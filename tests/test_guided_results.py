@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from gesture_maker.dataset.names import NONE
 from gesture_maker.errors import ConfigError
+from gesture_maker.evaluation.bundle import Bundle
 from gesture_maker.evaluation.guided_results import (
     FrameAnswer,
     GuidedEvaluation,
@@ -33,7 +34,6 @@ from gesture_maker.evaluation.guided_results import (
 )
 from gesture_maker.evaluation.guided_screen import draw_moment
 from gesture_maker.evaluation.guided_script import Moment, Script
-from gesture_maker.evaluation.questions import Bundle
 from gesture_maker.evaluation.report import guided_page
 from gesture_maker.evaluation.report.guided_page import Watching
 from gesture_maker.recognition.answers import Recognition, RecognizedHand

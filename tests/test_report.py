@@ -10,7 +10,6 @@ import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,10 +23,12 @@ from PIL import Image
 
 import gesture_maker
 from gesture_maker.evaluation import paired
+from gesture_maker.evaluation.bundle import Bundle
 from gesture_maker.evaluation.intervals import accuracy_interval
 from gesture_maker.evaluation.metrics import measure
+from gesture_maker.evaluation.model import Model
 from gesture_maker.evaluation.paired import difference
-from gesture_maker.evaluation.questions import Bundle, Questions
+from gesture_maker.evaluation.questions import Questions
 from gesture_maker.evaluation.report import html, numbers
 from gesture_maker.evaluation.report.charts import chart_of_class, chart_of_reliability
 from gesture_maker.evaluation.report.curves import precision_recall, reliability
@@ -36,8 +37,8 @@ from gesture_maker.evaluation.report.page import Asking, report_page
 from gesture_maker.evaluation.report.pictures import Picture, Pictures, picture_of
 from gesture_maker.evaluation.report.style import DARK, LIGHT
 from gesture_maker.evaluation.results import (
+    GESTURE_RECOGNIZER,
     ON_LANDMARKS,
-    ON_PHOTOS,
     Evaluation,
     Prediction,
     difference_of,
@@ -581,6 +582,29 @@ def test_bad_input_another_that_cannot_be_asked(workspace: Path, cli: Cli) -> No
 # Names that come from the user
 
 
+class Named(Model):
+    """A model of this name and of these classes, which is never asked."""
+
+    runtime, noun, canned = GESTURE_RECOGNIZER, "bundle", "custom / canned"
+    file, run, name = Path(__file__), None, ""
+    labels: list[str] = []  # noqa: RUF012
+
+    def __init__(self, name: str, labels: list[str]) -> None:
+        self.name, self.labels = name, labels
+
+    def ask(self, *_: Any) -> Any:
+        raise NotImplementedError
+
+    def about(self) -> dict[str, Any]:
+        return {"classes": self.labels}
+
+    def training_facts(self) -> dict[str, Any]:
+        return {"run": self.name}
+
+    def training(self) -> html.Html:
+        return html.paragraph(self.name)
+
+
 def _named(names: tuple[str, str], file: str) -> tuple[Evaluation, Asking, dict[int, Picture]]:
     """Return an evaluation whose classes, files and bundle are called so."""
     one, two = names
@@ -592,17 +616,9 @@ def _named(names: tuple[str, str], file: str) -> tuple[Evaluation, Asking, dict[
     )
     answers = [f"{p.answer} (canned)" if p.canned else p.answer for p in predictions]
     metrics = measure([p.label for p in predictions], answers, [one, two])
-    evaluation = Evaluation(metrics, interval_of(predictions), predictions, 5.0, 6.0, Path(), (one, file), ON_PHOTOS)
-    bundle: Any = SimpleNamespace(
-        name=two,
-        run=None,
-        labels=[one, two],
-        has_canned=True,
-        task=Path(__file__),
-        parts=SimpleNamespace(custom_gesture_classifier=None),
-    )
+    evaluation = Evaluation(metrics, interval_of(predictions), predictions, 5.0, 6.0, Path(), (one, file))
     questions = Questions(one, Path(file), (), None, ())
-    asking = Asking(bundle, None, questions, {"canned": True, "border": True}, two, "2026-01-02T03:04:05Z")
+    asking = Asking(Named(two, [one, two]), None, questions, two, "2026-01-02T03:04:05Z")
     pictures = {number: Picture(b"\xff\xd8", 4, 3) for number in range(3)}
     return evaluation, asking, pictures
 
@@ -647,7 +663,7 @@ def test_the_same_evaluation_gives_the_same_bytes(mixed: tuple[Path, Evaluation]
     folder, evaluation = mixed
     bundle = Bundle(folder / "mine.task", None)
     questions = Questions("photos", folder / "photos", (), None, ())
-    asking = Asking(bundle, None, questions, {"canned": True}, None, "2026-01-02T03:04:05Z")
+    asking = Asking(bundle, None, questions, None, "2026-01-02T03:04:05Z")
     first = report_page(evaluation, asking, {}, {})
     assert first == report_page(evaluation, asking, {}, {})
     later = report_page(evaluation, replace(asking, when="2027-11-12T13:14:15Z"), {}, {})

@@ -165,12 +165,14 @@ def show(result: Any) -> None:
         table.add_row(escape(label), str(row["support"]), *numbers)
     Console().print(table)
     right = round(metrics.accuracy * metrics.photos)
-    no_hand = sum(prediction.reason == NOT_FOUND.reason for prediction in result.predictions)
     sure = f"; 95 % interval {result.interval.low:.3f} to {result.interval.high:.3f}" if result.interval else ""
     typer.echo(f"Accuracy: {metrics.accuracy:.4f} ({right} of {metrics.photos} photos right{sure})")
-    typer.echo(f"Where a hand was found: {metrics.accuracy_where_found:.4f} (no hand in {no_hand})")
-    canned = sum(prediction.canned for prediction in result.predictions)
-    typer.echo(f"Answered by: custom {metrics.found - canned}, canned {canned}")
+    if result.runtime.finds_hands:
+        no_hand = sum(prediction.reason == NOT_FOUND.reason for prediction in result.predictions)
+        typer.echo(f"Where a hand was found: {metrics.accuracy_where_found:.4f} (no hand in {no_hand})")
+    if result.runtime.canned:
+        canned = sum(prediction.canned for prediction in result.predictions)
+        typer.echo(f"Answered by: custom {metrics.found - canned}, canned {canned}")
     if result.latency_p50 is None:
         typer.echo(f"Asked {result.asked}.")
     else:
@@ -184,7 +186,7 @@ def show(result: Any) -> None:
 
 
 def show_comparison(result: Any) -> None:
-    """Print how an evaluation compares with that of another bundle."""
+    """Print how an evaluation compares with that of another model."""
     other = result.comparison
     found = other.difference
     interval = f"95 % interval {found.low:+.3f} to {found.high:+.3f}"

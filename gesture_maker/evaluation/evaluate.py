@@ -1,48 +1,40 @@
-"""The runtime's answers to labelled photos, measured and written down; or a bundle's, to the landmarks of such photos."""
+"""A model's answers to labelled photos, measured and written down; or a bundle's, to the landmarks of such photos."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gesture_maker.evaluation.asking import Progress, about_canned, about_unreadable, ask
-from gesture_maker.evaluation.metrics import Metrics, measure
+from gesture_maker.evaluation.asking import about_unreadable
+from gesture_maker.evaluation.bundle import about_canned, find_bundle
+from gesture_maker.evaluation.metrics import NO_ANSWER, NO_HAND, Metrics, measure
+from gesture_maker.evaluation.model import Model, Progress, about_unknown_classes, results_folder
 from gesture_maker.evaluation.plots import save_confusion_matrix
-from gesture_maker.evaluation.questions import (
-    Bundle,
-    Questions,
-    about_trained_on,
-    about_unknown_classes,
-    find_bundle,
-    find_questions,
-    results_folder,
-)
+from gesture_maker.evaluation.questions import Questions, about_trained_on
 from gesture_maker.evaluation.report.page import Asking, report_page
 from gesture_maker.evaluation.report.pictures import Pictures
 from gesture_maker.evaluation.results import (
     ON_LANDMARKS,
-    ON_PHOTOS,
     Comparison,
     Evaluation,
     Prediction,
     difference_of,
     interval_of,
 )
-from gesture_maker.files import write_json, write_text
-from gesture_maker.training.run import write_csv
+from gesture_maker.files import write_csv, write_json, write_text
 
 COLUMNS = ("file", "label", "answer", "score", "right", "canned", "handedness", "milliseconds", "reason")
 
 
 def evaluate(
-    bundle: str | Path,
+    bundle: str | Path | Model,
     images: str | Path | None = None,
     *,
-    compare: str | Path | None = None,
+    compare: str | Path | Model | None = None,
     group_by: str | None = None,
     num_hands: int = 1,
     min_hand_detection_confidence: float = 0.5,
@@ -53,23 +45,18 @@ def evaluate(
     out: Path | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Ask MediaPipe's GestureRecognizer about labelled photos and return how well it does, with a report of it.
+    """Ask MediaPipe about labelled photos and return how well a model does, with a report of it.
 
-    `bundle`: a `.task` file, or a run (its folder or its name) whose bundle was exported. `images`: a folder of class
+    `bundle`: a `.task` file, or a run (its folder or its name) whose bundle was exported, which GestureRecognizer is asked about; or
+    any other `Model`, which says itself how it is asked. `images`: a folder of class
     folders, or a dataset's name; without it a run's own test part, which training never saw. A table of landmarks in their
     place, or the test part of a run that was trained from a table where the photos are not beside it, is asked about without
-    GestureRecognizer, see `ON_LANDMARKS`. `compare`: another bundle or run, which is asked about the same photos in the same
+    GestureRecognizer, see `ON_LANDMARKS`. `compare`: another bundle, run or `Model`, which is asked about the same photos in the same
     way. `group_by`: a regular expression on the names of `images`; photos with the same match are of one person or burst, which
     widens the intervals. `out`: the folder for the
     results; by default `evaluation/<name of images>` in the run, or beside the `.task`. The other arguments are those of
-    `Recognizer`, of which `canned` alone counts for landmarks. Raises a GestureMakerError for anything missing or damaged.
+    `Recognizer`, of which `canned` alone counts for landmarks; a `Model` has its own. Raises a GestureMakerError for anything missing or damaged.
     """
-    asked_of, other = find_bundle(bundle), find_bundle(compare) if compare is not None else None
-    questions = find_questions(asked_of, images, min_hand_detection_confidence, group_by)
-    warnings = [*questions.warnings, *about_unknown_classes(questions.classes, asked_of)]
-    if images is not None:
-        warnings += about_trained_on(asked_of.run, questions.shas)
-    about_other = _about_other(other, questions) if other else []  # first: it may be that it cannot be asked at all
     options: dict[str, Any] = {
         "num_hands": num_hands,
         "min_hand_detection_confidence": min_hand_detection_confidence,
@@ -78,37 +65,51 @@ def evaluate(
         "border": border,
         "canned": canned,
     }
+    model, other = _found(bundle, options), _found(compare, options) if compare is not None else None
+    questions = model.questions(images, group_by)
+    warnings = [*questions.warnings, *about_unknown_classes(questions.classes, model)]
+    if images is not None:
+        warnings += about_trained_on(model.run, questions.shas)
+    about_other = _about_other(other, questions) if other else []  # first: it may be that it cannot be asked at all
     turns = 2 if other else 1
     pictures = Pictures(len(questions.classes))
-    predictions = ask(asked_of, questions, options, pictures, _turn(progress, 0, turns))
+    predictions = model.ask(questions, pictures, _turn(progress, 0, turns))
     warnings += [*about_unreadable(predictions), *about_canned(predictions)]
     comparison, mended = None, Pictures(len(questions.classes), [i for i, p in enumerate(predictions) if p.right])
     if other:
-        others = ask(other, questions, options, mended, _turn(progress, 1, turns))
+        others = other.ask(questions, mended, _turn(progress, 1, turns))
         comparison = Comparison(
             other.name,
-            other.task,
+            other.noun,
+            other.file,
             _measured(others, other),
             tuple(others),
             difference_of(predictions, others),
             tuple(about_other),
+            other.runtime,
         )
     evaluation = Evaluation(
-        _measured(predictions, asked_of),
+        _measured(predictions, model),
         interval_of(predictions),
         tuple(predictions),
         *_latency(predictions if questions.rows is None else None),
-        out or results_folder(asked_of, questions.name),
+        out or results_folder(model, questions.name),
         tuple(warnings),
-        ON_PHOTOS if questions.rows is None else ON_LANDMARKS,
+        model.runtime.on_photos if questions.rows is None else ON_LANDMARKS,
         comparison,
+        model.runtime,
     )
-    _write(evaluation, Asking(asked_of, other, questions, options, group_by, _now()), pictures, mended)
+    _write(evaluation, Asking(model, other, questions, group_by, _now()), pictures, mended)
     return evaluation
 
 
-def _about_other(other: Bundle, questions: Questions) -> list[str]:
-    """Return what makes a comparison unfair. Raises DatasetError when the other knows none of the classes."""
+def _found(model: str | Path | Model, options: Mapping[str, Any]) -> Model:
+    return model if isinstance(model, Model) else find_bundle(model, options)
+
+
+def _about_other(other: Model, questions: Questions) -> list[str]:
+    """Return what makes a comparison unfair. Raises DatasetError when the other cannot be asked, or knows none of the classes."""
+    other.check(questions)
     return [*about_unknown_classes(questions.classes, other), *about_trained_on(other.run, questions.shas)]
 
 
@@ -118,9 +119,10 @@ def _turn(progress: Progress | None, turn: int, turns: int) -> Progress | None:
     return lambda done, total: progress(turn * total + done, turns * total)
 
 
-def _measured(predictions: Sequence[Prediction], bundle: Bundle) -> Metrics:
+def _measured(predictions: Sequence[Prediction], model: Model) -> Metrics:
     answers = [f"{p.answer} (canned)" if p.canned else p.answer for p in predictions]
-    return measure([p.label for p in predictions], answers, bundle.labels)
+    nothing = NO_HAND if model.runtime.finds_hands else NO_ANSWER
+    return measure([p.label for p in predictions], answers, model.labels, nothing)
 
 
 def _latency(predictions: Sequence[Prediction] | None) -> tuple[float | None, float | None]:
@@ -147,14 +149,23 @@ def _write(evaluation: Evaluation, asking: Asking, pictures: Pictures, mended: P
         }
         for p in evaluation.predictions
     ]
-    write_csv(folder / "predictions.csv", rows, COLUMNS)
-    about = {"bundle": str(asking.bundle.task), "images": name, "evaluated": asking.when}
+    columns = _columns(evaluation)
+    write_csv(folder / "predictions.csv", [{key: row[key] for key in columns} for row in rows], columns)
+    about = {asking.model.noun: str(asking.model.file), "images": name, "evaluated": asking.when}
     write_json(folder / "metrics.json", {**about, **evaluation.as_dict()})
     share = f"{evaluation.metrics.accuracy:.1%} of {evaluation.metrics.photos} photos right"
     if evaluation.asked == ON_LANDMARKS:
         share += ", on landmarks"
     save_confusion_matrix(evaluation.metrics, folder / "confusion_matrix.png", f"{name}: {share}")
     write_text(evaluation.report, report_page(evaluation, asking, pictures.by_photo, mended.by_photo))
+
+
+def _columns(evaluation: Evaluation) -> list[str]:
+    """Return those of COLUMNS that can have something in them."""
+    left_out = set() if evaluation.runtime.canned else {"canned"}
+    if not evaluation.knows_hands:
+        left_out.add("handedness")
+    return [column for column in COLUMNS if column not in left_out]
 
 
 def _now() -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from gesture_maker.dataset.names import NONE
+from gesture_maker.evaluation.bundle import Bundle
 from gesture_maker.evaluation.guided_results import (
     GuidedEvaluation,
     Try,
@@ -19,11 +20,9 @@ from gesture_maker.evaluation.guided_results import (
     idle_result,
     shares_of,
 )
-from gesture_maker.evaluation.questions import Bundle
 from gesture_maker.evaluation.report.guided_page import Watching, guided_page
-from gesture_maker.files import write_json, write_text
+from gesture_maker.files import write_csv, write_json, write_text
 from gesture_maker.recognition.runtime import RuntimeOptions
-from gesture_maker.training.run import write_csv
 
 COLUMNS = (
     "asked", "name", "frame", "seconds", "answer", "score", "right", "classifier", "handedness", "milliseconds"
@@ -85,7 +84,7 @@ def _write(evaluation: GuidedEvaluation, watching: Watching) -> None:
         for frame in one.frames
     ]
     write_csv(folder / "frames.csv", rows, COLUMNS)
-    about = {"bundle": str(watching.bundle.task), "watched": evaluation.source, "evaluated": watching.when}
+    about = {"bundle": str(watching.bundle.file), "watched": evaluation.source, "evaluated": watching.when}
     write_json(folder / "metrics.json", {**about, **evaluation.as_dict()})
     write_text(evaluation.report, guided_page(evaluation, watching))
 

@@ -17,11 +17,12 @@ from typing import Protocol
 
 from gesture_maker.dataset.names import NONE
 from gesture_maker.errors import GestureMakerError, SourceError
+from gesture_maker.evaluation.bundle import find_bundle
 from gesture_maker.evaluation.guided import finished
 from gesture_maker.evaluation.guided_results import FrameAnswer, GuidedEvaluation, Said, Try, answer_to
 from gesture_maker.evaluation.guided_screen import draw_moment
 from gesture_maker.evaluation.guided_script import COUNTDOWN_SECONDS, IDLE_SECONDS, WATCH_SECONDS, Moment, Script
-from gesture_maker.evaluation.questions import find_bundle, results_folder
+from gesture_maker.evaluation.model import results_folder
 from gesture_maker.images import Pixels
 from gesture_maker.recognition.answers import Recognition
 from gesture_maker.recognition.frames import Frame, FrameSource, open_frames
@@ -89,7 +90,7 @@ def evaluate_camera(
     options = options or RuntimeOptions()
     script = Script(asked_of.labels, watch, idle, countdown)
     session = _Session(script)
-    recognizer = LiveRecognizer(asked_of.task, session.answered, options)
+    recognizer = LiveRecognizer(asked_of.file, session.answered, options)
     try:
         frames = open_frames(source, mirrored=mirrored_source) if isinstance(source, int | str) else source
     except BaseException:

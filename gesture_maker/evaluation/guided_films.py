@@ -18,9 +18,11 @@ from gesture_maker.dataset.formats.tree import Tree
 from gesture_maker.dataset.names import NONE
 from gesture_maker.dataset.videos import count_frames, is_video_name
 from gesture_maker.errors import DatasetError, SourceError
+from gesture_maker.evaluation.bundle import Bundle, find_bundle
 from gesture_maker.evaluation.guided import finished
 from gesture_maker.evaluation.guided_results import FrameAnswer, GuidedEvaluation, Try, answer_to
-from gesture_maker.evaluation.questions import Bundle, find_bundle, name_of, results_folder
+from gesture_maker.evaluation.model import results_folder
+from gesture_maker.evaluation.questions import name_of
 from gesture_maker.recognition.frames import open_film
 from gesture_maker.recognition.runtime import RuntimeOptions
 from gesture_maker.recognition.stages import interrupts_noted
@@ -75,7 +77,7 @@ def evaluate_films(
         for film in films:
             if interrupted.is_set():
                 break
-            one, problem = _watched(film, asked_of.task, options, mirrored, interrupted.is_set, count)
+            one, problem = _watched(film, asked_of.file, options, mirrored, interrupted.is_set, count)
             if one.frames:
                 tries.append(one)
             if problem is not None:
@@ -154,7 +156,7 @@ def _films(root: Path, bundle: Bundle) -> tuple[list[_Film], list[str]]:
         warnings.append(f"{_videos(outside)} outside the class folders {'is' if outside == 1 else 'are'} not watched.")
     if not films and unknown:
         raise DatasetError(
-            f"{bundle.task} knows none of the classes of these videos ({', '.join(unknown)}): its classes are "
+            f"{bundle.file} knows none of the classes of these videos ({', '.join(unknown)}): its classes are "
             f"{', '.join(bundle.labels)}."
         )
     if not films:

@@ -1,4 +1,4 @@
-"""Answers to numbers: accuracy, precision, recall, F1, and a confusion matrix with a column for "no hand"."""
+"""Answers to numbers: accuracy, precision, recall, F1, and a confusion matrix with a column for photos without an answer."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ import numpy.typing as npt
 NO_HAND = "no hand"
 """How the last column of the confusion matrix is called. A class may have this name too: they are never mixed up."""
 
+NO_ANSWER = "no answer"
+"""Its name where a model needs no hand to answer."""
+
 
 @dataclass(frozen=True, eq=False)
 class Metrics:
@@ -20,7 +23,7 @@ class Metrics:
     `accuracy`: share of all photos answered rightly, those without a hand counting as wrong. `accuracy_where_found`: share of
     the photos in which a hand was found. `per_class`: precision, recall, f1 and support by class. `confusion`: int64
     [classes, answers], rows the true classes in the order of `labels`, columns in the order of `answers` (the classes,
-    further answers such as canned gestures, then "no hand").
+    further answers such as canned gestures, then "no hand" or "no answer").
     """
 
     labels: tuple[str, ...]
@@ -34,18 +37,21 @@ class Metrics:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for `metrics.json`."""
+        hands = self.answers[-1] == NO_HAND
         return {
             "photos": self.photos,
-            "no_hand": self.photos - self.found,
+            "no_hand" if hands else "no_answer": self.photos - self.found,
             "accuracy": self.accuracy,
-            "accuracy_where_found": self.accuracy_where_found,
+            "accuracy_where_found" if hands else "accuracy_where_answered": self.accuracy_where_found,
             "per_class": self.per_class,
             "confusion": {"labels": self.labels, "answers": self.answers, "counts": self.confusion.tolist()},
         }
 
 
-def measure(truth: Sequence[str], answers: Sequence[str | None], labels: Sequence[str]) -> Metrics:
-    """Return the metrics of `answers` (None: no hand was found) to photos of the classes `truth`.
+def measure(
+    truth: Sequence[str], answers: Sequence[str | None], labels: Sequence[str], nothing: str = NO_HAND
+) -> Metrics:
+    """Return the metrics of `answers` (None: `nothing`, NO_HAND or NO_ANSWER) to photos of the classes `truth`.
 
     `labels` gives the order; classes and answers it lacks are appended. Precision, recall and F1 are those of scikit-learn (which
     takes 0.5 s to import, a tenth of a training), 0 where nothing was answered.
@@ -75,7 +81,7 @@ def measure(truth: Sequence[str], answers: Sequence[str | None], labels: Sequenc
     }
     return Metrics(
         labels=tuple(rows),
-        answers=(*names, NO_HAND),
+        answers=(*names, nothing),
         photos=len(truth),
         found=int(found.sum()),
         accuracy=float(right.mean()) if len(right) else 0.0,

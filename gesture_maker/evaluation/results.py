@@ -15,8 +15,26 @@ from gesture_maker.evaluation.metrics import Metrics
 from gesture_maker.evaluation.paired import Difference, difference
 from gesture_maker.training.crossvalidate import group_numbers
 
-ON_PHOTOS = "on photos, through MediaPipe's GestureRecognizer"
 ON_LANDMARKS = "on landmarks, not through GestureRecognizer: the bundle's embedder and classifiers alone"
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What of MediaPipe asks a model: its `name`, whether a photo goes without an answer where it `finds_hands` and there is none, and
+    whether `canned` gestures may answer in place of the model's own classes."""
+
+    name: str
+    finds_hands: bool
+    canned: bool
+
+    @property
+    def on_photos(self) -> str:
+        """How photos were asked about, the end of a sentence."""
+        return f"on photos, through MediaPipe's {self.name}"
+
+
+GESTURE_RECOGNIZER = Runtime("GestureRecognizer", finds_hands=True, canned=True)
+IMAGE_CLASSIFIER = Runtime("ImageClassifier", finds_hands=False, canned=False)
 
 
 @dataclass(frozen=True)
@@ -24,7 +42,7 @@ class Prediction:
     """The answer to one photo.
 
     `answer` is None when no hand was found or the photo cannot be read (`reason` says which); `handedness` is the
-    probability of a right hand; `group` the person or burst, empty where it is not known.
+    probability of a right hand, None where no hand is known; `group` the person or burst, empty where it is not known.
     """
 
     path: Path
@@ -46,17 +64,20 @@ class Prediction:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Another bundle's answers to the same photos, in their order.
+    """Another model's answers to the same photos, in their order.
 
-    `name`: of its run or file; `difference`: by how much the first is better; `warnings`: what makes the comparison unfair.
+    `name`: of its run or file; `noun`: what it is, "bundle" or "model"; `difference`: by how much the first is better; `warnings`: what
+    makes the comparison unfair.
     """
 
     name: str
-    bundle: Path
+    noun: str
+    file: Path
     metrics: Metrics
     predictions: tuple[Prediction, ...]
     difference: Difference
     warnings: tuple[str, ...]
+    runtime: Runtime = GESTURE_RECOGNIZER
 
     def mended(self, predictions: Sequence[Prediction]) -> list[int]:
         """Return which photos `predictions`, those of the first, has right and the other wrong."""
@@ -69,7 +90,7 @@ class Comparison:
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for `metrics.json`."""
         numbers = {"accuracy": self.metrics.accuracy, **vars(self.difference)}
-        return {"name": self.name, "bundle": str(self.bundle), **numbers, "warnings": list(self.warnings)}
+        return {"name": self.name, self.noun: str(self.file), **numbers, "warnings": list(self.warnings)}
 
     def _pairs(self, predictions: Sequence[Prediction]) -> list[tuple[Prediction, Prediction]]:
         return list(zip(predictions, self.predictions, strict=True))
@@ -80,8 +101,8 @@ class Evaluation:
     """What an evaluation found and where it wrote `metrics.json`, `predictions.csv`, `confusion_matrix.png` and the report.
 
     `interval`: of the accuracy, None without photos. `latency_p50`, `latency_p95`: milliseconds of one call of the runtime on
-    one photo; None on landmarks. `asked`: how, `ON_PHOTOS` or `ON_LANDMARKS`. `report`: the page. `comparison`: with another
-    bundle, where that was asked for.
+    one photo; None on landmarks. `asked`: how, `Runtime.on_photos` or `ON_LANDMARKS`. `report`: the page. `comparison`: with another
+    model, where that was asked for.
     """
 
     metrics: Metrics
@@ -91,8 +112,14 @@ class Evaluation:
     latency_p95: float | None
     folder: Path
     warnings: tuple[str, ...]
-    asked: str = ON_PHOTOS
+    asked: str = GESTURE_RECOGNIZER.on_photos
     comparison: Comparison | None = None
+    runtime: Runtime = GESTURE_RECOGNIZER
+
+    @property
+    def knows_hands(self) -> bool:
+        """Whether it is known of some photos which hand they show."""
+        return self.runtime.finds_hands or any(p.handedness is not None for p in self.predictions)
 
     @property
     def report(self) -> Path:

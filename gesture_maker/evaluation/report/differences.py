@@ -1,17 +1,17 @@
-"""Two bundles side by side: which is better on these photos, by how much, where, and what was trained differently."""
+"""Two models side by side: which is better on these photos, by how much, where, and what was trained differently."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
 
-from gesture_maker.evaluation.questions import Bundle
+from gesture_maker.evaluation.model import Model
 from gesture_maker.evaluation.report.gallery import gallery, listing
 from gesture_maker.evaluation.report.html import Html, Tile, element, join, name, notes, paragraph, table, tiles
 from gesture_maker.evaluation.report.numbers import counted, percent, points, points_between
 from gesture_maker.evaluation.report.pictures import Picture
-from gesture_maker.evaluation.report.provenance import training_facts
-from gesture_maker.evaluation.results import ON_LANDMARKS, Comparison, Evaluation, Prediction
+from gesture_maker.evaluation.results import ON_LANDMARKS, Comparison, Evaluation, Prediction, Runtime
+from gesture_maker.landmarks.hands import NOT_FOUND
 
 MOST_TWICE = 48
 """Broken photos that are pictured here: all are among the wrong ones further down, and each picture is 12 kB."""
@@ -20,7 +20,7 @@ MOST_TWICE = 48
 def differences(
     evaluation: Evaluation,
     compared: Comparison,
-    bundles: tuple[Bundle, Bundle],
+    models: tuple[Model, Model],
     pictures: Mapping[int, Picture],
     mended_pictures: Mapping[int, Picture],
 ) -> Html:
@@ -32,7 +32,7 @@ def differences(
     mended, broken = compared.mended(evaluation.predictions), compared.broken(evaluation.predictions)
     numbers = tiles(
         [
-            Tile("This bundle", percent(evaluation.metrics.accuracy), bundles[0].name),
+            Tile(f"This {models[0].noun}", percent(evaluation.metrics.accuracy), models[0].name),
             Tile("The other", percent(compared.metrics.accuracy), compared.name),
             Tile(
                 "Difference, in points",
@@ -44,22 +44,37 @@ def differences(
         ]
     )
     shown = [
-        _photos("Mended: what the other answered", mended, compared.predictions, mended_pictures, evaluation),
-        _photos("Broken: what this bundle answers", broken, evaluation.predictions, pictures, evaluation),
+        _photos(
+            "Mended: what the other answered",
+            mended,
+            compared.predictions,
+            mended_pictures,
+            evaluation,
+            compared.runtime,
+        ),
+        _photos(
+            f"Broken: what this {models[0].noun} answers",
+            broken,
+            evaluation.predictions,
+            pictures,
+            evaluation,
+            evaluation.runtime,
+        ),
     ]
     return join(
         [
             numbers,
-            paragraph(_verdict(compared)),
+            paragraph(_verdict(compared, models[0].noun)),
+            *_without_hands(evaluation, compared),
             notes([join([name(compared.name), ": ", sentence]) for sentence in compared.warnings]),
             _by_class(evaluation, compared, mended, broken),
             *shown,
-            _trained_otherwise(*bundles),
+            _trained_otherwise(*models),
         ]
     )
 
 
-def _verdict(compared: Comparison) -> Html:
+def _verdict(compared: Comparison, noun: str) -> Html:
     found = compared.difference
     about = (
         f"Both were asked about the same {counted(found.photos, 'photo')}, so only the {found.better + found.worse} that one of "
@@ -67,8 +82,24 @@ def _verdict(compared: Comparison) -> Html:
     )
     if not found.sure:
         return join([about, "The interval holds 0: on these photos neither is surely better."])
-    which = "This bundle is" if found.difference > 0 else "The other is"
+    which = f"This {noun} is" if found.difference > 0 else "The other is"
     return join([about, f"{which} better, by more than chance explains: the interval leaves out 0."])
+
+
+def _without_hands(evaluation: Evaluation, compared: Comparison) -> list[Html]:
+    """Return how the one model does on the photos in which the other finds no hand, where only one of them needs hands."""
+    if evaluation.runtime.finds_hands == compared.runtime.finds_hands:
+        return []
+    needs, other = evaluation.predictions, compared.predictions
+    who = "the other"
+    if compared.runtime.finds_hands:
+        needs, other, who = other, needs, "this model"
+    missed = [i for i, p in enumerate(needs) if p.reason == NOT_FOUND.reason]
+    if not missed:
+        return [paragraph("In every photo a hand is found, so neither has a lead by answering without one.")]
+    right = sum(other[i].right for i in missed)
+    where = f"In {counted(len(missed), 'photo')} no hand is found, which counts as wrong"
+    return [paragraph(f"{where}; {who} answers {right:,} of them rightly ({percent(right / len(missed))}).")]
 
 
 def _by_class(evaluation: Evaluation, compared: Comparison, mended: list[int], broken: list[int]) -> Html:
@@ -93,27 +124,28 @@ def _photos(
     predictions: tuple[Prediction, ...],
     pictures: Mapping[int, Picture],
     evaluation: Evaluation,
+    runtime: Runtime,
 ) -> Html:
     if not photos:
         return Html("")
     head = element("h3", f"{title} ({len(photos):,})")
     if evaluation.asked == ON_LANDMARKS:
-        return join([head, listing(photos, predictions, "By name")])
+        return join([head, listing(photos, predictions, "By name", runtime)])
     if predictions is not evaluation.predictions:
-        return join([head, gallery(photos, predictions, pictures)])
+        return join([head, gallery(photos, predictions, pictures, runtime)])
     rest = photos[MOST_TWICE:]
     among = paragraph(f"{counted(len(rest), 'more is', 'more are')} among the wrong photos below.") if rest else ""
-    return join([head, gallery(photos[:MOST_TWICE], predictions, pictures), among])
+    return join([head, gallery(photos[:MOST_TWICE], predictions, pictures, runtime), among])
 
 
-def _trained_otherwise(first: Bundle, second: Bundle) -> Html:
-    if first.run is None or second.run is None:
+def _trained_otherwise(first: Model, second: Model) -> Html:
+    here, there = first.training_facts(), second.training_facts()
+    if not here or not there:
         return Html("")
-    here, there = training_facts(first.run), training_facts(second.run)
     rows = [
         [key, here.get(key), there.get(key)]
         for key in dict.fromkeys([*here, *there])
         if here.get(key) != there.get(key)
     ]
-    columns = ["", "this bundle", "the other"]
+    columns = ["", f"this {first.noun}", "the other"]
     return table("What differs in the training", columns, rows, words=3) if rows else Html("")

@@ -9,8 +9,8 @@ from itertools import groupby
 from typing import Any
 
 from gesture_maker.dataset.names import NONE
+from gesture_maker.evaluation.bundle import Bundle
 from gesture_maker.evaluation.guided_results import GuidedEvaluation, Said, Try
-from gesture_maker.evaluation.questions import Bundle
 from gesture_maker.evaluation.report.html import (
     Html,
     Section,
@@ -29,7 +29,6 @@ from gesture_maker.evaluation.report.html import (
     tiles,
 )
 from gesture_maker.evaluation.report.numbers import between, counted, percent
-from gesture_maker.evaluation.report.provenance import about_bundle, about_training, table_of_versions
 from gesture_maker.evaluation.report.style import SHADES
 from gesture_maker.recognition.runtime import RuntimeOptions
 
@@ -64,7 +63,7 @@ def guided_page(evaluation: GuidedEvaluation, watching: Watching) -> Html:
         Section("taken", "What they were taken for", _taken_for(evaluation, watching.bundle.labels)),
         Section("alarms", "False alarms", _alarms(evaluation)),
         Section("timelines", "Over time", _timelines(evaluation)),
-        Section("training", "How it was trained", about_training(watching.bundle.run)),
+        Section("training", "How it was trained", watching.bundle.training()),
         Section("asked", "How it was asked", _asked(evaluation, watching)),
     ]
     return page(f"{watching.bundle.name} watching {evaluation.source}", sections, _lead(evaluation))
@@ -262,8 +261,8 @@ def _asked(evaluation: GuidedEvaluation, watching: Watching) -> Html:
         [
             facts(_facts(evaluation, watching)),
             element("h3", "The bundle"),
-            facts(about_bundle(watching.bundle).items()),
-            table_of_versions(watching.bundle.run),
+            facts(watching.bundle.about().items()),
+            watching.bundle.versions(),
         ]
     )
 

@@ -1,4 +1,4 @@
-"""The report of an evaluation: one page that says how well a bundle does, where it fails, and how it came about."""
+"""The report of an evaluation: one page that says how well a model does, where it fails, and how it came about."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gesture_maker.evaluation.questions import Bundle, Questions
+from gesture_maker.evaluation.model import Model
+from gesture_maker.evaluation.questions import Questions
 from gesture_maker.evaluation.report.charts import (
     chart_of_all_answers,
     chart_of_class,
@@ -18,6 +19,7 @@ from gesture_maker.evaluation.report.charts import (
 from gesture_maker.evaluation.report.curves import PrecisionRecall, precision_recall, reliability
 from gesture_maker.evaluation.report.differences import differences
 from gesture_maker.evaluation.report.gallery import wrong_and_missed
+from gesture_maker.evaluation.report.headline import accuracy_tile, lead
 from gesture_maker.evaluation.report.html import (
     Html,
     Section,
@@ -39,8 +41,7 @@ from gesture_maker.evaluation.report.html import (
 from gesture_maker.evaluation.report.matrix import confusion_matrix
 from gesture_maker.evaluation.report.numbers import between, counted, percent, when
 from gesture_maker.evaluation.report.pictures import Picture
-from gesture_maker.evaluation.report.provenance import about_bundle, about_training, table_of_versions
-from gesture_maker.evaluation.results import ON_LANDMARKS, Evaluation, interval_of
+from gesture_maker.evaluation.results import Evaluation, interval_of
 from gesture_maker.landmarks.hands import NOT_FOUND
 
 MOST_CURVES = 24
@@ -53,12 +54,11 @@ THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 @dataclass(frozen=True)
 class Asking:
-    """What was asked of which bundles, when (UTC) and with which of `Recognizer`'s options; `other` and `group_by` may be None."""
+    """What was asked of which models, and when (UTC); `other` and `group_by` may be None."""
 
-    bundle: Bundle
-    other: Bundle | None
+    model: Model
+    other: Model | None
     questions: Questions
-    options: Mapping[str, Any]
     group_by: str | None
     when: str
 
@@ -73,30 +73,21 @@ def report_page(
     compared = evaluation.comparison
     sections = [Section("glance", "At a glance", _glance(evaluation, asking))]
     if compared is not None and asking.other is not None:
-        both = (asking.bundle, asking.other)
+        both = (asking.model, asking.other)
         content = differences(evaluation, compared, both, pictures, mended_pictures)
         sections.append(Section("compared", f"Compared with {compared.name}", content))
-    on_landmarks = evaluation.asked == ON_LANDMARKS
     sections += [
         Section("classes", "Classes", _classes(evaluation)),
         Section("confusion", "Confusion matrix", _confusion(evaluation)),
         Section("scores", "Scores", _scores(evaluation)),
         Section("latency", "Latency", _latency(evaluation)),
-        Section("wrong", "Wrong and missed photos", wrong_and_missed(evaluation.predictions, pictures, on_landmarks)),
-        Section("training", "How it was trained", about_training(asking.bundle.run)),
+        Section("wrong", "Wrong and missed photos", wrong_and_missed(evaluation, pictures)),
+        *asking.model.sections(evaluation.predictions),
+        Section("training", "How it was trained", asking.model.training()),
         Section("asked", "How it was asked", _asked(evaluation, asking)),
     ]
     on = "its own test part" if asking.questions.images is None else asking.questions.name
-    return page(f"{asking.bundle.name} on {on}", sections, _lead(evaluation))
-
-
-def _lead(evaluation: Evaluation) -> Html:
-    photos = counted(evaluation.metrics.photos, "photo")
-    right = element("strong", percent(evaluation.metrics.accuracy))
-    if evaluation.interval is None:
-        return join([right, f" of {photos} answered rightly."])
-    sure = between(evaluation.interval.low, evaluation.interval.high)
-    return join([right, f" of {photos} answered rightly (95 % interval {sure})."])
+    return page(f"{asking.model.name} on {on}", sections, lead(evaluation.metrics, evaluation.interval, "photo"))
 
 
 def _glance(evaluation: Evaluation, asking: Asking) -> Html:
@@ -105,30 +96,24 @@ def _glance(evaluation: Evaluation, asking: Asking) -> Html:
     no_hand = sum(p.reason == NOT_FOUND.reason for p in predictions)
     unreadable = metrics.photos - metrics.found - no_hand
     canned = sum(p.canned for p in predictions)
-    interval = evaluation.interval
-    numbers = [
-        Tile(
-            "Accuracy",
-            percent(metrics.accuracy),
-            f"{right:,} of {metrics.photos:,}"
-            + (f"; 95 %: {between(interval.low, interval.high)}" if interval else ""),
-        ),
-        Tile("Where a hand was found", percent(metrics.accuracy_where_found), f"of {counted(metrics.found, 'photo')}"),
-        Tile("No hand found", f"{no_hand:,}", f"and {unreadable:,} not readable" if unreadable else "counts as wrong"),
-        Tile("Answered by", f"{metrics.found - canned:,} / {canned:,}", _about_canned(asking)),
-    ]
+    numbers = [accuracy_tile(metrics, right, evaluation.interval)]
+    if evaluation.runtime.finds_hands:
+        found = f"of {counted(metrics.found, 'photo')}"
+        wrong = f"and {unreadable:,} not readable" if unreadable else "counts as wrong"
+        numbers += [
+            Tile("Where a hand was found", percent(metrics.accuracy_where_found), found),
+            Tile("No hand found", f"{no_hand:,}", wrong),
+        ]
+    elif unreadable:
+        numbers.append(Tile("Not readable", f"{unreadable:,}", "counts as wrong"))
+    if asking.model.canned:
+        numbers.append(Tile("Answered by", f"{metrics.found - canned:,} / {canned:,}", asking.model.canned))
     if evaluation.latency_p50 is not None:
         numbers.append(
             Tile("Latency", f"{evaluation.latency_p50:.1f} ms", f"median; p95 {evaluation.latency_p95:.1f} ms")
         )
     asked = f"Asked {evaluation.asked}."
     return join([tiles(numbers), paragraph(asked, " ", _about_groups(evaluation, asking)), notes(evaluation.warnings)])
-
-
-def _about_canned(asking: Asking) -> str:
-    if not asking.bundle.has_canned:
-        return "custom / canned (none in the bundle)"
-    return "custom / canned" if asking.options["canned"] else "custom / canned (silenced)"
 
 
 def _about_groups(evaluation: Evaluation, asking: Asking) -> Html:
@@ -157,10 +142,13 @@ def _about_groups(evaluation: Evaluation, asking: Asking) -> Html:
 
 
 def _classes(evaluation: Evaluation) -> Html:
-    no_hand, canned = Counter[str](), Counter[str]()
+    nothing, canned = Counter[str](), Counter[str]()
     for p in evaluation.predictions:
-        no_hand[p.label] += p.answer is None
+        nothing[p.label] += p.answer is None
         canned[p.label] += p.canned
+    columns = ["class", "photos", "recall", "95 % interval", "precision", "F1", "average precision"]
+    further = [(evaluation.metrics.answers[-1], nothing)] if evaluation.runtime.finds_hands or nothing.total() else []
+    further += [("canned", canned)] if evaluation.runtime.canned else []
     rows = []
     for label, numbers in evaluation.metrics.per_class.items():
         own = interval_of([p for p in evaluation.predictions if p.label == label])
@@ -174,21 +162,10 @@ def _classes(evaluation: Evaluation) -> Html:
                 percent(numbers["precision"]),
                 f"{numbers['f1']:.3f}",
                 f"{precision_recall(evaluation.predictions, label).average_precision:.3f}" if some else None,
-                no_hand[label] or "",
-                canned[label] or "",
+                *(counts[label] or "" for _, counts in further),
             ]
         )
-    columns = [
-        "class",
-        "photos",
-        "recall",
-        "95 % interval",
-        "precision",
-        "F1",
-        "average precision",
-        "no hand",
-        "canned",
-    ]
+    columns += [title for title, _ in further]
     return table("Recall: share of the photos of a class. Precision: share of the answers of a class.", columns, rows)
 
 
@@ -251,7 +228,7 @@ def _scores(evaluation: Evaluation) -> Html:
     return join(
         [
             paragraph(
-                "GestureRecognizer answers its winning class alone, so all curves are over the winner's score: a photo that was "
+                f"{evaluation.runtime.name} answers its winning class alone, so all curves are over the winner's score: a photo that was "
                 "given another class counts as not found, whatever the threshold."
             ),
             figures([*every, _by_threshold(overall)]),
@@ -275,9 +252,9 @@ def _by_threshold(overall: PrecisionRecall) -> Html:
 def _latency(evaluation: Evaluation) -> Html:
     times = [p.milliseconds for p in evaluation.predictions if p.milliseconds]
     if evaluation.latency_p50 is None or evaluation.latency_p95 is None or not times:
-        return paragraph("Not measured: GestureRecognizer was not asked.")
+        return paragraph(f"Not measured: {evaluation.runtime.name} was not asked.")
     caption = (
-        f"One call of GestureRecognizer on one photo, on this machine: median {evaluation.latency_p50:.1f} ms, "
+        f"One call of {evaluation.runtime.name} on one photo, on this machine: median {evaluation.latency_p50:.1f} ms, "
         f"95th percentile {evaluation.latency_p95:.1f} ms. What is beyond the right edge is counted there."
     )
     return figure(chart_of_latency(times, evaluation.latency_p50, evaluation.latency_p95), caption)
@@ -287,9 +264,9 @@ def _asked(evaluation: Evaluation, asking: Asking) -> Html:
     return join(
         [
             facts([("date", when(asking.when)), *_options(evaluation, asking)]),
-            element("h3", "The bundle"),
-            facts(about_bundle(asking.bundle).items()),
-            table_of_versions(asking.bundle.run),
+            element("h3", f"The {asking.model.noun}"),
+            facts(asking.model.about().items()),
+            asking.model.versions(),
         ]
     )
 
@@ -300,9 +277,10 @@ def _options(evaluation: Evaluation, asking: Asking) -> Iterator[tuple[str, Any]
     yield "asked", evaluation.asked
     if asking.group_by is not None:
         yield "--group-by", code(asking.group_by)
-    for option, value in asking.options.items():
-        if evaluation.asked != ON_LANDMARKS or option == "canned":
-            flag = f"--{option.replace('_', '-')}"
-            yield flag, ("yes" if value else "no") if isinstance(value, bool) else f"{value:g}"
+    for option, value in asking.model.settings(asking.questions).items():
+        flag = f"--{option.replace('_', '-')}"
+        yield flag, ("yes" if value else "no") if isinstance(value, bool) else f"{value:g}"
     if asking.other is not None:
         yield "--compare", code(asking.other.name)
+        if asking.other.runtime != asking.model.runtime:
+            yield "the other asked", asking.other.runtime.on_photos

@@ -1,4 +1,4 @@
-"""Where a bundle is from: how its run was trained, with which versions, and which file was asked."""
+"""Where a model is from: how its run was trained, with which versions, and which file was asked."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from gesture_maker.bundle.task import score_threshold_of
-from gesture_maker.evaluation.questions import Bundle
 from gesture_maker.evaluation.report.charts import charts_of_training
-from gesture_maker.evaluation.report.html import Html, code, facts, figure, figures, join, name, paragraph, table
+from gesture_maker.evaluation.report.html import Html, code, facts, figure, figures, join, paragraph, table
 from gesture_maker.evaluation.report.numbers import when
 from gesture_maker.files import sha256_of_file
 from gesture_maker.training.crossvalidate import known_group
 from gesture_maker.training.run import Run
+from gesture_maker.training.run_folder import RunFolder
 from gesture_maker.training.session import versions
 
 PARTS = ("train", "validation", "test")
 
 
-def about_training(run: Run | None) -> Html:
-    """Return how a bundle was trained: facts, what was estimated, and the curves of the training where they are."""
-    if run is None:
-        return paragraph("A .task file does not tell how it was trained: evaluate its run to see that here.")
+def about_training(run: RunFolder, told: Mapping[str, Any], best_epoch: bool) -> Html:
+    """Return how a run was trained: what it is described by, what was estimated, and the curves of the training where they are.
+
+    `best_epoch`: whether the epoch with the least validation loss was kept.
+    """
     history = _history(run)
-    drawn = charts_of_training(history, bool(_of(run, "settings").get("best_epoch"))) if history else []
+    drawn = charts_of_training(history, best_epoch) if history else []
     return join(
         [
-            facts((key, _readable(value)) for key, value in training_facts(run).items()),
+            facts((key, _readable(value)) for key, value in told.items()),
             *(paragraph(sentence) for sentence in _estimate(run)),
             figures(figure(one) for one in drawn) if drawn else "",
         ]
@@ -40,9 +40,11 @@ def about_training(run: Run | None) -> Html:
 def training_facts(run: Run) -> dict[str, Any]:
     """Return what a training is described by, as names and values for a reader; what an older run does not know is left out."""
     about = run.description
-    settings = _of(run, "settings")
+    settings = written_in(run, "settings")
     streamed = about.get("streamed")  # such a run keeps a sample only
-    photos, hands = (streamed["rows"], streamed["parts"]) if streamed else (about.get("photos"), _of(run, "hands"))
+    photos, hands = (
+        (streamed["rows"], streamed["parts"]) if streamed else (about.get("photos"), written_in(run, "hands"))
+    )
     several = _groups(run)
     found: dict[str, Any] = {
         "run": run.name,
@@ -65,25 +67,18 @@ def training_facts(run: Run) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value not in (None, "")}
 
 
-def about_bundle(bundle: Bundle) -> dict[str, Any]:
-    """Return what identifies a bundle: its file, checksum, classes, score threshold, and the checksums of its models."""
-    head = bundle.parts.custom_gesture_classifier
-    threshold = score_threshold_of(head) if head else None
-    found = {
-        "file": code(bundle.task.name),
-        "size": f"{bundle.task.stat().st_size / 1e6:.1f} MB",
-        "SHA-256": code(sha256_of_file(bundle.task)),
-        "classes": join([name(label) for label in bundle.labels], ", "),
-        "score threshold": f"{threshold:g}" if threshold else "none",
-        "canned gestures": "yes" if bundle.has_canned else "none in the bundle",
+def about_file(file: Path) -> dict[str, Any]:
+    """Return what identifies a file: its name, size and checksum."""
+    return {
+        "file": code(file.name),
+        "size": f"{file.stat().st_size / 1e6:.1f} MB",
+        "SHA-256": code(sha256_of_file(file)),
     }
-    checksums = _of(bundle.run, "checksums") if bundle.run else {}
-    return found | {f"{part.replace('_', ' ')} SHA-256": code(value) for part, value in checksums.items()}
 
 
-def table_of_versions(run: Run | None) -> Html:
+def table_of_versions(run: RunFolder | None) -> Html:
     """Return the versions that the training and this evaluation were made with."""
-    trained = _of(run, "versions") if run else {}
+    trained = written_in(run, "versions") if run else {}
     try:
         present = versions()
     except metadata.PackageNotFoundError:  # installed otherwise: no reason not to report
@@ -94,7 +89,13 @@ def table_of_versions(run: Run | None) -> Html:
     return table("Versions", columns, rows, words=3)
 
 
-def _estimate(run: Run) -> list[str]:
+def written_in(run: RunFolder, key: str) -> dict[str, Any]:
+    """Return what a run's description has under a name; nothing where that is missing or no mapping."""
+    value = run.description.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _estimate(run: RunFolder) -> list[str]:
     try:
         measured: dict[str, Any] = json.loads((run.path / "metrics.json").read_text(encoding="utf-8"))
         return [f"At its training: {sentence}" if not i else sentence
@@ -103,7 +104,7 @@ def _estimate(run: Run) -> list[str]:
         return []
 
 
-def _history(run: Run) -> list[dict[str, float]]:
+def _history(run: RunFolder) -> list[dict[str, float]]:
     """Return the epochs of a training; nothing when they are not there, or damaged."""
     try:
         with (run.path / "history.csv").open(encoding="utf-8", newline="") as file:
@@ -113,7 +114,7 @@ def _history(run: Run) -> list[dict[str, float]]:
     return rows if all({"epoch", "loss", "accuracy"} <= set(row) for row in rows) else []
 
 
-def _groups(run: Run) -> int:
+def _groups(run: RunFolder) -> int:
     try:
         return len({known_group(row) for row in run.split()} - {""})
     except Exception:  # a damaged list is no reason not to report
@@ -126,11 +127,6 @@ def _split(about: Mapping[str, Any]) -> str | None:
         return None
     reason = f" ({about['split_reason']})" if about.get("split_reason") else ""
     return " / ".join(f"{share} %" for share in shares) + reason
-
-
-def _of(run: Run, key: str) -> dict[str, Any]:
-    value = run.description.get(key)
-    return value if isinstance(value, dict) else {}
 
 
 def _settings(values: Mapping[str, Any] | None) -> str:
