@@ -15,16 +15,19 @@ _lock = threading.Lock()
 _loaded: list[Any] = []
 
 
-def load_tensorflow() -> Any:
+def load_tensorflow(*, heavy: bool = False) -> Any:
     """Return the `tensorflow` module, imported at the first call (1.6 s), from whichever thread that comes.
 
+    `heavy`: for networks over pictures, all cores and oneDNN's operations; what was said at the first call counts for the process. A
+    step of ResNet50 takes 54 ms of two cores a picture of 96 x 96 with them, 161 without oneDNN, but results then differ between sorts of processors.
     Nothing is kept from stderr meanwhile, since another thread may have something to say to the user.
     """
     with _lock:
         if not _loaded:
             load_mediapipe()  # first, so that mediapipe does not import TensorFlow in passing
             os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-            os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its results differ between machines with equal seeds
+            # oneDNN's results differ between machines with equal seeds.
+            os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1" if heavy else "0")
             logging.getLogger().addFilter(_about_tensorboard)
             collecting = gc.isenabled()
             gc.disable()  # walking over all that is being imported, again and again, took 0.4 of 2.0 s
@@ -36,8 +39,9 @@ def load_tensorflow() -> Any:
             gc.freeze()  # for as long as the process lives: building a graph would walk over it as often again
             logging.getLogger("tensorflow").setLevel(logging.ERROR)
             with contextlib.suppress(RuntimeError):  # the process has used TensorFlow already, and it stays as it is
-                # The network is so small that threads cost more than they save: 0.75 ms a step instead of 1.1.
-                tensorflow.config.threading.set_intra_op_parallelism_threads(1)
+                # A network over hands is so small that threads cost more than they save: 0.75 ms a step instead of 1.1.
+                if not heavy:
+                    tensorflow.config.threading.set_intra_op_parallelism_threads(1)
             _loaded.append(tensorflow)
         return _loaded[0]
 

@@ -1,0 +1,1 @@
+"""Networks over pictures: settings, variants, training, export. All of TensorFlow that classifiers on pixels need."""
