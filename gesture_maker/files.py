@@ -69,9 +69,11 @@ def write_json(target: Path, value: Any) -> None:
 def write_csv(target: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
     """Write rows as CSV in one step, after a line with the names of the columns."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(columns), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    plain = csv.DictWriter(text, list(columns), lineterminator="\n")
+    quoted = csv.DictWriter(text, list(columns), lineterminator="\n", quoting=csv.QUOTE_ALL)
+    plain.writeheader()
+    for row in rows:  # before Python 3.13 a carriage return, which a file's name may have, is not quoted of itself
+        (quoted if any("\r" in value for value in row.values() if isinstance(value, str)) else plain).writerow(row)
     write_text(target, text.getvalue())
 
 

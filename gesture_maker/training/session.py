@@ -45,6 +45,8 @@ EpochProgress = Callable[[str, int, Mapping[str, float]], None]
 """Called after each epoch with the stage ("cross-validation", "training"), its number, which begins at 1 for each head that is trained,
 and its values: see `EpochReport`."""
 
+PACKAGES = ("mediapipe", "mediapipe-model-maker", "tensorflow", "keras", "numpy", "opencv-contrib-python", "pillow")
+
 CHECKPOINTS = "checkpoints"
 
 ENOUGH_TO_TEST = 50
@@ -224,9 +226,7 @@ def cross_validation_of(
 
 def versions() -> dict[str, str]:
     """Return the versions that a run's result depends on."""
-    return versions_of(
-        *("mediapipe", "mediapipe-model-maker", "tensorflow", "keras", "numpy", "opencv-contrib-python", "pillow")
-    )
+    return versions_of(*PACKAGES)
 
 
 def _fit(
