@@ -261,7 +261,7 @@ def test_eval_on_other_people_and_on_its_own_test_part(
     assert sum(line["answer"] == line["label"] for line in lines) / len(lines) == others.measured.metrics.accuracy
     assert others.warnings == ()
     trained_on = evaluate_motions("first", "moves", out=tmp_path / "moves")
-    assert "64 of the 80 clips were trained on" in trained_on.warnings[0]
+    assert "trained on 64 of these 80 clips" in trained_on.warnings[0]
 
 
 def test_the_report_shows_wrong_clips_and_escapes_names(

@@ -143,8 +143,13 @@ def evaluate(
             progress=progress,
         )
     show(result)
-    if fail_under is not None and result.metrics.accuracy < fail_under:
-        typer.echo(f"The accuracy {result.metrics.accuracy:.4f} is below {fail_under}.", err=True)
+    fail_below(result, fail_under)
+
+
+def fail_below(result: Any, least: float | None) -> None:
+    """Leave with 1 when an evaluation's accuracy is less than `least`, if that was given."""
+    if least is not None and result.metrics.accuracy < least:
+        typer.echo(f"The accuracy {result.metrics.accuracy:.4f} is below {least}.", err=True)
         raise typer.Exit(1)
 
 

@@ -119,7 +119,7 @@ class Bundle(Model):
         if self.run is None:
             return paragraph("A .task file does not tell how it was trained: evaluate its run to see that here.")
         best_epoch = bool(written_in(self.run, "settings").get("best_epoch"))
-        return about_training(self.run, self.training_facts(), best_epoch)
+        return about_training(self.run, self.training_facts(), best_epoch, "focal")
 
 
 def find_bundle(bundle: str | Path, options: Mapping[str, Any] = OPTIONS) -> Bundle:

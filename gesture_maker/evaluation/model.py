@@ -25,11 +25,13 @@ Progress = Callable[[int, int], None]
 class Model(ABC):
     """A model that answers to photos with one of its classes.
 
-    `file`: what is asked. `run`: the training that it is of, None when a file was given.
+    `file`: what is asked. `run`: the training that it is of, None when a file was given. `variant`: what tells the file from the run's
+    own, such as how it was quantized, for its name and that of its results; empty for that one.
     """
 
     file: Path
     run: RunFolder | None
+    variant: str = ""
 
     runtime: ClassVar[Runtime]
     """What asks it."""
@@ -39,8 +41,8 @@ class Model(ABC):
 
     @property
     def name(self) -> str:
-        """How it is called: the run's name, or the file's."""
-        return self.run.name if self.run else self.file.name
+        """How it is called: the run's name and the variant's, or the file's."""
+        return " ".join(filter(None, (self.run.name, self.variant))) if self.run else self.file.name
 
     @property
     @abstractmethod
@@ -110,6 +112,7 @@ def results_folder(model: Model, name: str, of: str = "photos") -> Path:
     `of`: "photos" or "videos", whose results of the same name are not written over by each other's.
     """
     beside = model.run.path / "evaluation" if model.run else model.file.parent / f"{model.file.stem}_evaluation"
+    name = "_".join(filter(None, (name, model.variant)))
     others = "frames.csv" if of == "photos" else "predictions.csv"
     return beside / (f"{name}_{of}" if (beside / name / others).exists() else name)
 

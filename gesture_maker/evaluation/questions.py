@@ -94,8 +94,8 @@ def landmarks_of_test_part(run: Run) -> Questions:
     return Questions(OWN_TEST_PART, None, (), rows, rows.warnings)
 
 
-def about_trained_on(run: RunFolder | None, shas: Sequence[str]) -> list[str]:
-    """Return a sentence when a run was trained on some of these photos, which therefore say little."""
+def about_trained_on(run: RunFolder | None, shas: Sequence[str], things: str = "photos") -> list[str]:
+    """Return a sentence when a run was trained on some of these photos (or `things`), which therefore say little."""
     if run is None:
         return []
     try:
@@ -106,7 +106,7 @@ def about_trained_on(run: RunFolder | None, shas: Sequence[str]) -> list[str]:
     if not count:
         return []
     least = "at least " if run.description.get("streamed") else ""  # split.csv has a sample of what it was trained on
-    return [f"The run was trained on {least}{count} of these {len(shas)} photos: the accuracy flatters."]
+    return [f"The run was trained on {least}{count} of these {len(shas)} {things}: the accuracy flatters."]
 
 
 def _known(group: str | None, file: str) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from gesture_maker.dataset.formats.point_history import is_point_history, read_point_history
 from gesture_maker.errors import DatasetError, GestureMakerError
 from gesture_maker.evaluation.plots import save_confusion_matrix
+from gesture_maker.evaluation.questions import about_trained_on
 from gesture_maker.evaluation.report.pictures import Picture
 from gesture_maker.files import write_csv, write_json, write_text
 from gesture_maker.motion.clips import Clip, find_clips, read_frames
@@ -244,11 +245,8 @@ def _warnings(run: MotionRun, rows: Sequence[SplitRow], own: bool) -> tuple[str,
     unknown = sorted({row.label for row in rows} - set(run.labels))
     if unknown:
         found.append(f"The run does not know {', '.join(unknown)}: clips of these can only be wrong.")
-    known = {row.sha256 for row in run.split() if row.part in ("train", "validation") and row.sha256}
-    again = 0 if own else sum(row.sha256 in known for row in rows)
-    if again:
-        found.append(f"{again} of the {len(rows)} clips were trained on: they flatter the accuracy.")
-    return tuple(found)
+    again = [] if own else about_trained_on(run, [row.sha256 for row in rows], "clips")
+    return (*found, *again)
 
 
 def _timed(model: TfliteModel, sequences: Sequences) -> float | None:

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gesture_maker.evaluation.report.headline import accuracy_tile, lead
 from gesture_maker.evaluation.report.html import (
     Html,
     Section,
     Tile,
     code,
     element,
-    facts,
     figure,
     figures,
     image,
@@ -26,8 +26,9 @@ from gesture_maker.evaluation.report.html import (
     tiles,
 )
 from gesture_maker.evaluation.report.matrix import confusion_matrix
-from gesture_maker.evaluation.report.numbers import between, counted, percent, when
+from gesture_maker.evaluation.report.numbers import counted, percent, when
 from gesture_maker.evaluation.report.pictures import Picture
+from gesture_maker.evaluation.report.provenance import about_training
 from gesture_maker.motion.measure import ClipAnswer, MotionMeasured
 from gesture_maker.motion.run import MotionRun
 
@@ -54,16 +55,7 @@ def motion_page(
         Section("wrong", "Wrong and missed clips", _wrong(measured, strips)),
         Section("training", "How it was trained", _training(run)),
     ]
-    return page(f"{run.name} on {about.name}", sections, _lead(measured))
-
-
-def _lead(measured: MotionMeasured) -> Html:
-    clips = counted(measured.metrics.photos, "clip")
-    right = element("strong", percent(measured.metrics.accuracy))
-    if measured.interval is None:
-        return join([right, f" of {clips} answered rightly."])
-    sure = between(measured.interval.low, measured.interval.high)
-    return join([right, f" of {clips} answered rightly (95 % interval {sure})."])
+    return page(f"{run.name} on {about.name}", sections, lead(measured.metrics, measured.interval, "clip"))
 
 
 def _glance(measured: MotionMeasured, about: AboutClips, warnings: Sequence[str]) -> Html:
@@ -71,7 +63,7 @@ def _glance(measured: MotionMeasured, about: AboutClips, warnings: Sequence[str]
     right = sum(one.right for one in measured.answers)
     groups = {one.row.group for one in measured.answers if one.row.group}
     numbers = [
-        Tile("Accuracy", percent(metrics.accuracy), f"{right:,} of {metrics.photos:,} clips"),
+        accuracy_tile(metrics, right, measured.interval, " clips"),
         Tile(
             "Where a hand was followed", percent(metrics.accuracy_where_found), f"of {counted(metrics.found, 'clip')}"
         ),
@@ -156,4 +148,4 @@ def _training(run: MotionRun) -> Html:
         "data fingerprint": code(about.get("fingerprint", "")),
     }
     shown = ", ".join(f"{key} {value}" for key, value in settings.items() if key != "model")
-    return join([facts(told.items()), paragraph("Settings: ", shown)])
+    return about_training(run, {**told, "settings": shown})

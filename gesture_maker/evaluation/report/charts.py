@@ -131,10 +131,10 @@ def chart_of_latency(milliseconds: Sequence[float], median: float, p95: float) -
         )
 
 
-def charts_of_training(history: Sequence[dict[str, float]], best_epoch: bool) -> list[Html]:
-    """Return loss and accuracy over the epochs of a training."""
+def charts_of_training(history: Sequence[dict[str, float]], best_epoch: bool, loss: str = "focal") -> list[Html]:
+    """Return loss (of this name) and accuracy over the epochs of a training."""
     made = []
-    for name, title in (("loss", "Loss (focal)"), ("accuracy", "Accuracy")):
+    for name, title in (("loss", f"Loss ({loss})"), ("accuracy", "Accuracy")):
         with _style():
             figure, axes = _figure()
             draw_history(axes, history, name, best_epoch, (BLUE, ORANGE, MUTED))

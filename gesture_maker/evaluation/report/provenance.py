@@ -14,20 +14,21 @@ from gesture_maker.evaluation.report.html import Html, code, facts, figure, figu
 from gesture_maker.evaluation.report.numbers import when
 from gesture_maker.files import sha256_of_file
 from gesture_maker.training.crossvalidate import known_group
-from gesture_maker.training.run import Run
 from gesture_maker.training.run_folder import RunFolder
 from gesture_maker.training.session import versions
 
 PARTS = ("train", "validation", "test")
 
 
-def about_training(run: RunFolder, told: Mapping[str, Any], best_epoch: bool) -> Html:
+def about_training(
+    run: RunFolder, told: Mapping[str, Any], best_epoch: bool = True, loss: str = "cross-entropy"
+) -> Html:
     """Return how a run was trained: what it is described by, what was estimated, and the curves of the training where they are.
 
-    `best_epoch`: whether the epoch with the least validation loss was kept.
+    `best_epoch`: whether the epoch with the least validation loss was kept. `loss`: its name.
     """
     history = _history(run)
-    drawn = charts_of_training(history, best_epoch) if history else []
+    drawn = charts_of_training(history, best_epoch, loss) if history else []
     return join(
         [
             facts((key, _readable(value)) for key, value in told.items()),
@@ -37,8 +38,8 @@ def about_training(run: RunFolder, told: Mapping[str, Any], best_epoch: bool) ->
     )
 
 
-def training_facts(run: Run) -> dict[str, Any]:
-    """Return what a training is described by, as names and values for a reader; what an older run does not know is left out."""
+def training_facts(run: RunFolder) -> dict[str, Any]:
+    """Return what a training is described by, as names and values for a reader; what this sort of run, or an older one, has not is left out."""
     about = run.description
     settings = written_in(run, "settings")
     streamed = about.get("streamed")  # such a run keeps a sample only
@@ -105,11 +106,19 @@ def _estimate(run: RunFolder) -> list[str]:
 
 
 def _history(run: RunFolder) -> list[dict[str, float]]:
-    """Return the epochs of a training; nothing when they are not there, or damaged."""
+    """Return the epochs of a training, from a line or from a column for each; nothing when they are not there, or damaged."""
     try:
-        with (run.path / "history.csv").open(encoding="utf-8", newline="") as file:
-            rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
-    except (OSError, ValueError, TypeError, csv.Error):
+        if (run.path / "history.json").is_file():
+            columns = json.loads((run.path / "history.json").read_text(encoding="utf-8"))
+            told = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+            rows = [
+                {"epoch": number, **{key: float(value) for key, value in row.items()}}
+                for number, row in enumerate(told, 1)
+            ]
+        else:
+            with (run.path / "history.csv").open(encoding="utf-8", newline="") as file:
+                rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    except (OSError, ValueError, TypeError, AttributeError, csv.Error):
         return []
     return rows if all({"epoch", "loss", "accuracy"} <= set(row) for row in rows) else []
 
