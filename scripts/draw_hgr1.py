@@ -4,7 +4,8 @@
     .venv/bin/python scripts/draw_hgr1.py FOLDER [--people 12] [--poses 25] [--photos 3] [--size 320] [--seed 0] [--zips]
 
 Writes FOLDER/original_images/<gesture>_hgr1_id<person>_<number>.jpg and FOLDER/skin_masks/<the same>.bmp, or with --zips the two zips as
-they are published, for `gesture-maker image collect FOLDER --dataset DIR`. Photos that are there already are kept.
+they are published, for `gesture-maker image collect FOLDER --dataset DIR`. Photos that are there already are
+kept. 900 take 40 s of one core; MediaPipe finds the hand in all of 100.
 """
 
 from __future__ import annotations
