@@ -18,12 +18,15 @@ Floats = npt.NDArray[np.float32]
 
 
 class TfliteModel:
-    """A TFLite file, ready to be asked. Raises RunError for bytes that are none. Not for two threads at a time."""
+    """A TFLite file, ready to be asked. `every_tensor`: keep what goes between its layers too, for `tensor`, which costs speed.
 
-    def __init__(self, content: bytes) -> None:
+    Raises RunError for bytes that are none. Not for two threads at a time.
+    """
+
+    def __init__(self, content: bytes, *, every_tensor: bool = False) -> None:
         try:
             with quiet_stderr():  # about delegates
-                self._interpreter = _interpreter(content)
+                self._interpreter = _interpreter(content, every_tensor)
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:  # nothing of TFLite's own, it tells by these
             raise RunError("This is no TFLite model, or a damaged one: export it again.") from error
@@ -51,15 +54,29 @@ class TfliteModel:
             rows.append(_plain(self._interpreter.get_tensor(self._output["index"])[0], self._output))
         return np.array(rows, np.float32).reshape(len(given), int(np.prod(self._output["shape"][1:])))
 
+    def tensors(self) -> list[tuple[int, tuple[int, ...]]]:
+        """Return number and shape of every tensor."""
+        details = self._interpreter.get_tensor_details()
+        return [(int(one["index"]), tuple(int(size) for size in one["shape"])) for one in details]
 
-def _interpreter(content: bytes) -> Any:
+    def tensor(self, number: int) -> Floats | None:
+        """Return what a tensor held at the last call, as plain numbers; None where it is not kept, such as what two operations became one for."""
+        try:
+            values = self._interpreter.get_tensor(number)
+        except ValueError:
+            return None
+        detail = next(one for one in self._interpreter.get_tensor_details() if one["index"] == number)
+        return _plain(values, detail)
+
+
+def _interpreter(content: bytes, every_tensor: bool) -> Any:
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ModuleNotFoundError:  # there is no build for Intel Macs
         from gesture_maker.training import tflite
 
-        return tflite._interpreter(content)
-    return Interpreter(model_content=content, num_threads=1)
+        return tflite._interpreter(content, every_tensor)
+    return Interpreter(model_content=content, num_threads=1, experimental_preserve_all_tensors=every_tensor)
 
 
 def _quantized(values: Floats, detail: Any) -> npt.NDArray[Any]:

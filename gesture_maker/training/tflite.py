@@ -11,10 +11,12 @@ from gesture_maker.mediapipe_runtime import quiet_stderr
 from gesture_maker.training.tensorflow_runtime import load_tensorflow
 
 
-def _interpreter(model: bytes) -> Any:
+def _interpreter(model: bytes, every_tensor: bool = False) -> Any:
     tensorflow = load_tensorflow()
     with quiet_stderr():
-        interpreter = tensorflow.lite.Interpreter(model_content=model, num_threads=1)
+        interpreter = tensorflow.lite.Interpreter(
+            model_content=model, num_threads=1, experimental_preserve_all_tensors=every_tensor
+        )
         interpreter.allocate_tensors()
     return interpreter
 

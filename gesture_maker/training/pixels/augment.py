@@ -71,12 +71,13 @@ def variant(
     seen = lit(moved.astype(np.float32), settings.light, rng)
     if mask is not None:
         inside = cv2.warpAffine(mask, matrix, (side, side), flags=cv2.INTER_LINEAR).astype(np.float32) / 255
-        inside = cv2.GaussianBlur(inside, (0, 0), EDGE_PIXELS)[:, :, None]
+        soft = cv2.GaussianBlur(inside, (0, 0), EDGE_PIXELS)[:, :, None]
         rooms = _rooms(side, settings.seed)
         behind = rooms[int(rng.integers(len(rooms)))]
-        behind = np.rot90(behind[:, ::-1] if rng.random() < 0.5 else behind, int(rng.integers(4)))
-        room = lit(behind.astype(np.float32), settings.light, rng)
-        seen = room + inside * (seen - room)
+        mirrored = behind[:, ::-1] if rng.random() < 0.5 else behind
+        turned = np.rot90(mirrored, int(rng.integers(4)))
+        room = lit(np.asarray(turned, np.float32), settings.light, rng)
+        seen = np.asarray(room + soft * (seen - room), np.float32)
     return np.asarray(seen, np.float32)
 
 
