@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cameras import number_in, numbered
+from conftest import Cli
 from hands import some_hand
-from helpers import environment
+from helpers import environment, one_sentence_error
 from hypothesis import given
 from hypothesis import strategies as st
 from test_live import Endless, Fast, Shown, pictures_of
@@ -193,6 +194,20 @@ def test_bad_input_pictures_and_a_bundle(film: Path) -> None:
         with pytest.raises(ConfigError):
             live(bundle, film, pictures=pictures, **settings)  # type: ignore[arg-type]
         assert pictures.closed == 1, "also when it does not come to anything"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("nobody", "{film}"), 'There is no run "nobody"'),
+        (("nobody", "{film}", "--smooth", "much"), '"much" is no smoothing'),
+        ((".", "{film}"), "is no training on pixels"),
+    ],
+)
+def test_bad_input_image_live(arguments: tuple[str, ...], sentence: str, film: Path, tmp_path: Path, cli: Cli) -> None:
+    given = [one.format(film=film) for one in arguments]
+    assert sentence in one_sentence_error(cli("image", "live", *given, "--headless", cwd=tmp_path))
+    assert not list(tmp_path.iterdir())
 
 
 def test_neither_mediapipe_nor_tensorflow_is_loaded(film: Path, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def live(
 ) -> None:
     """Say which gesture the whole picture shows: of a camera the newest frame, of a film every one.
 
-    No hand is looked for, so that what hides landmarks does no harm. q, Esc or Ctrl-C end it; what was recorded until then plays.
+    No landmarks are needed, so that what hides them does no harm. q, Esc or Ctrl-C end it; what was recorded until then plays.
     """
     frames_of = live_source(context, source, camera)
     from gesture_maker.pixels.live import live_pictures

@@ -1,4 +1,4 @@
-"""A classifier on pixels, live: each frame that is looked at goes to the network whole, and nobody looks for hands.
+"""A classifier on pixels, live: each frame that is looked at goes to the network, hand or not.
 
 Frames, the limit of frames per second, drawing, recording and the log are those of `recognition/live.py`. Nothing here needs TensorFlow.
 """

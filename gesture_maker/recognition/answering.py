@@ -42,7 +42,7 @@ class HandClassifier(Protocol):
 
 
 class PictureClassifier(Protocol):
-    """What says which gesture a whole picture shows, hand or not, so that nobody looks for hands.
+    """What says which gesture a whole picture shows, hand or not, so that nobody has to look for hands.
 
     `labels`: its classes. It is asked about each picture in turn, from one thread, and closed at the end by whoever asks.
     """
@@ -51,7 +51,10 @@ class PictureClassifier(Protocol):
     def labels(self) -> Sequence[str]: ...
 
     def answered(self, pixels: Pixels, /) -> Recognition:
-        """Return the gesture of uint8 [height, width, 3] RGB: one `RecognizedHand` whose `hand` is None, and the seconds it took."""
+        """Return the gesture of uint8 [height, width, 3] RGB: one `RecognizedHand`, and the seconds it took.
+
+        Its `hand` is None but where the classifier itself looked for one and found it.
+        """
 
     def close(self) -> None:
         """Free what it holds."""

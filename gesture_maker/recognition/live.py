@@ -79,7 +79,7 @@ def live(
     number, an address such as rtsp://…, or frames of your own. `server`: the address of a scoring server, in place of a bundle
     (None): hands are found here, and it is asked what gestures they make, for which it has `server_timeout` seconds; see
     `recognition/remote.py` for what happens when it is gone. `classifier`: the same, of your own. `pictures`: what answers about
-    whole pictures, in place of a bundle too: nobody looks for hands then, and MediaPipe is not loaded; it is closed in the end.
+    whole pictures, in place of a bundle too: no bundle is loaded then, and no hand looked for here; it is closed in the end.
     `options`: by default two hands, canned gestures answer. `mirror`: show and record as in a mirror; by default only a camera in a window. `mirrored_source`: the source gives a
     mirror's view, which is turned back first. `smoothing`: against flicker, see `Smoothing`. `max_fps`: pass over frames
     that come earlier. `record`: an MP4 file for the frames with what was drawn on them; `out`: a .csv or .jsonl file for the
