@@ -6,11 +6,10 @@ from typing import Any
 
 import typer
 
+from gesture_maker.cli import training_network as shared
+from gesture_maker.cli.training_network import NETWORK, VARIANTS, setting
+
 EXAMPLE = "Example:  gesture-maker motion train swipes --name first --epochs 60"
-
-SHOWN = 10  # clips that are not used and are named before "and n more"
-
-_NETWORK, _TRAINING, _VARIANTS = "The network", "Training", "Augmentation, of the training part only"
 
 
 def train(
@@ -20,11 +19,9 @@ def train(
         help="A folder of class folders of clips, a name under datasets/, or a CSV of fingertip paths.",
         show_default=False,
     ),
-    name: str | None = typer.Option(None, "--name", metavar="RUN", help="Of the run; by default the dataset's."),
-    split: str = typer.Option("64,16,20", "--split", metavar="T,V,T", help="Percent for train, validation and test."),
-    group_by: str | None = typer.Option(
-        None, "--group-by", metavar="REGEX", help=r"Never split clips whose file names match alike, such as p\d+."
-    ),
+    name: str | None = shared.NAME,
+    split: str = shared.split_option("64,16,20"),
+    group_by: str | None = shared.group_by_option("clips"),
     rate: float | None = typer.Option(
         None, "--rate", metavar="N", help="Frames per second that the network sees (default: 20)."
     ),
@@ -34,102 +31,44 @@ def train(
     folder_rate: float | None = typer.Option(
         None, "--folder-rate", metavar="N", help="Frames per second of folders of frames (default: 25)."
     ),
-    seed: int | None = typer.Option(
-        None, "--seed", help="Equal clips, settings and seed give equal weights (default: 0)."
+    seed: int | None = shared.seed_option("clips"),
+    resume: str | None = shared.RESUME,
+    model: str | None = setting(
+        "--model", "Three LSTM layers (default), or the smaller GRU or convolutions.", NETWORK, "lstm|gru|tcn"
     ),
-    resume: str | None = typer.Option(None, "--resume", metavar="RUN", help="Continue an interrupted training."),
-    model: str | None = typer.Option(
-        None,
-        "--model",
-        metavar="lstm|gru|tcn",
-        rich_help_panel=_NETWORK,
-        help="Three LSTM layers (default), or the smaller GRU or convolutions.",
+    sequence_length: int | None = setting("--sequence-length", "Frames of a window (default: 30).", NETWORK, "N"),
+    units: str | None = setting("--units", "Of the layers over time (default of lstm: 128,128,64).", NETWORK, "N,…"),
+    dense: str | None = setting(
+        "--dense", "Of the dense layers after them (default of lstm: 256,128).", NETWORK, "N,…"
     ),
-    sequence_length: int | None = typer.Option(
-        None, "--sequence-length", metavar="N", rich_help_panel=_NETWORK, help="Frames of a window (default: 30)."
-    ),
-    units: str | None = typer.Option(
-        None,
-        "--units",
-        metavar="N,…",
-        rich_help_panel=_NETWORK,
-        help="Of the layers over time (default of lstm: 128,128,64).",
-    ),
-    dense: str | None = typer.Option(
-        None,
-        "--dense",
-        metavar="N,…",
-        rich_help_panel=_NETWORK,
-        help="Of the dense layers after them (default of lstm: 256,128).",
-    ),
-    kernel: int | None = typer.Option(
-        None, "--kernel", metavar="N", rich_help_panel=_NETWORK, help="Frames that a layer of tcn sees (default: 3)."
-    ),
-    dropout: float | None = typer.Option(
-        None, "--dropout", rich_help_panel=_NETWORK, help="After each layer (default: 0.3)."
-    ),
-    learning_rate: float | None = typer.Option(
-        None, "--learning-rate", rich_help_panel=_TRAINING, help="Adam's, of the first epoch (default: 0.001)."
-    ),
-    batch_size: int | None = typer.Option(
-        None, "--batch-size", rich_help_panel=_TRAINING, help="Windows in one step (default: 32)."
-    ),
-    epochs: int | None = typer.Option(None, "--epochs", rich_help_panel=_TRAINING, help="At most (default: 100)."),
-    stop_patience: int | None = typer.Option(
-        None,
-        "--stop-patience",
-        rich_help_panel=_TRAINING,
-        help="Epochs without a better validation loss, after which it ends with the best (default: 15).",
-    ),
-    reduce_patience: int | None = typer.Option(
-        None,
-        "--reduce-patience",
-        rich_help_panel=_TRAINING,
-        help="The same, after which the learning rate is reduced (default: 6).",
-    ),
-    reduce_factor: float | None = typer.Option(
-        None, "--reduce-factor", rich_help_panel=_TRAINING, help="By which it is reduced (default: 0.5)."
-    ),
-    min_learning_rate: float | None = typer.Option(
-        None, "--min-learning-rate", rich_help_panel=_TRAINING, help="Down to this (default: 0.00001)."
-    ),
-    label_smoothing: float | None = typer.Option(
-        None, "--label-smoothing", rich_help_panel=_TRAINING, help="Share of certainty given to all (default: 0)."
-    ),
-    class_weights: bool | None = typer.Option(
-        None,
+    kernel: int | None = setting("--kernel", "Frames that a layer of tcn sees (default: 5).", NETWORK, "N"),
+    dropout: float | None = setting("--dropout", "After each layer (default: 0.3).", NETWORK),
+    learning_rate: float | None = setting("--learning-rate", "Adam's, of the first epoch (default: 0.001)."),
+    batch_size: int | None = shared.batch_size_option("Windows"),
+    epochs: int | None = setting("--epochs", "At most (default: 100)."),
+    stop_patience: int | None = shared.stop_patience_option(15),
+    reduce_patience: int | None = shared.reduce_patience_option(6),
+    reduce_factor: float | None = shared.REDUCE_FACTOR,
+    min_learning_rate: float | None = shared.min_learning_rate_option("0.00001"),
+    label_smoothing: float | None = shared.label_smoothing_option("0"),
+    class_weights: bool | None = setting(
         "--class-weights/--no-class-weights",
-        rich_help_panel=_TRAINING,
-        help="Weigh classes with few windows more (default: where there is a background).",
+        "Weigh classes with few windows more (default: where there is a background).",
     ),
-    augment: int | None = typer.Option(
-        None,
-        "--augment",
-        metavar="N",
-        rich_help_panel=_VARIANTS,
-        help="Times the data, itself and variants; 1 is none (default: 3).",
+    augment: int | None = setting(
+        "--augment", "Times the data, itself and variants; 1 is none (default: 3).", VARIANTS, "N"
     ),
-    noise: float | None = typer.Option(
-        None, "--noise", rich_help_panel=_VARIANTS, help="Of landmarks, in hand sizes (default: 0.02)."
+    noise: float | None = setting("--noise", "Of landmarks, in hand sizes (default: 0.02).", VARIANTS),
+    occlude_points: float | None = setting(
+        "--occlude-points", "Share of points hidden, at most (default: 0.1).", VARIANTS
     ),
-    occlude_points: float | None = typer.Option(
-        None, "--occlude-points", rich_help_panel=_VARIANTS, help="Share of points hidden, at most (default: 0.1)."
+    occlude_frames: float | None = setting(
+        "--occlude-frames", "Share of frames hidden, at most (default: 0.1).", VARIANTS
     ),
-    occlude_frames: float | None = typer.Option(
-        None, "--occlude-frames", rich_help_panel=_VARIANTS, help="Share of frames hidden, at most (default: 0.1)."
-    ),
-    scale: float | None = typer.Option(
-        None, "--scale", rich_help_panel=_VARIANTS, help="Smaller or larger by this share, at most (default: 0.1)."
-    ),
-    translate: float | None = typer.Option(
-        None, "--translate", rich_help_panel=_VARIANTS, help="Elsewhere, in hand sizes, at most (default: 0.2)."
-    ),
-    stretch: float | None = typer.Option(
-        None, "--stretch", rich_help_panel=_VARIANTS, help="Times faster or slower, at most (default: 1.25)."
-    ),
-    mirror: float | None = typer.Option(
-        None, "--mirror", rich_help_panel=_VARIANTS, help="Share of variants that show the other hand (default: 0.5)."
-    ),
+    scale: float | None = setting("--scale", "Smaller or larger by this share, at most (default: 0.1).", VARIANTS),
+    translate: float | None = setting("--translate", "Elsewhere, in hand sizes, at most (default: 0.2).", VARIANTS),
+    stretch: float | None = setting("--stretch", "Times faster or slower, at most (default: 1.25).", VARIANTS),
+    mirror: float | None = setting("--mirror", "Share of variants that show the other hand (default: 0.5).", VARIANTS),
 ) -> None:
     """Train a network on gestures that move, into a fresh folder exported_models/RUN.
 
@@ -166,23 +105,15 @@ def train(
         "mirror": mirror,
         "seed": seed,
     }
-    given = {key: value for key, value in settings.items() if value is not None}
     looking: dict[str, Any] = {"rate": rate, "max_gap": max_gap, "folder_rate": folder_rate, "group_by": group_by}
-    looks = {key: value for key, value in looking.items() if value is not None}
-    if (dataset is None) == (resume is None):
-        raise typer.BadParameter("name a DATASET to train on, or a run with --resume RUN (and not both).")
-    if resume is not None and (given or looks or name):
-        raise typer.BadParameter(
-            "it goes on with the settings the run began with: no other option.", param_hint="--resume"
-        )
+    given = shared.check_resume(dataset, resume, {"name": name, **looking, **settings})
     with stage_progress({"landmarks": "Following hands", "training": "Training"}) as progress:
         if resume is not None:
             made = resume_motions(resume, progress)
         else:
             assert dataset is not None
-            made = train_motions(
-                dataset, name=name, settings=given, shares=parse_shares(split), progress=progress, **looks
-            )
+            chosen = {key: given.pop(key) for key in ("name", *looking) if key in given}
+            made = train_motions(dataset, settings=given, shares=parse_shares(split), progress=progress, **chosen)
     show(made)
 
 
@@ -194,9 +125,10 @@ def show(made: Any) -> None:
     for sentence in made.warnings:
         typer.echo(f"Warning: {sentence}")
     if made.prepared is not None:
-        for path, reason in made.prepared.problems[:SHOWN]:
+        for path, reason in made.prepared.problems[: shared.SHOWN]:
             typer.echo(f"Passed over: {path}: {reason}")
-        _about_unusable(made)
+        unusable = [(row.file, row.reason) for row in made.prepared.unusable]
+        shared.print_unused("clips", len(made.prepared.rows), unusable, run.path / "split.csv")
     clips = about["clips"]
     typer.echo(
         f"Clips: {clips['train']} trained on ({about['windows']['train']} windows), {clips['validation']} for validation, "
@@ -206,22 +138,7 @@ def show(made: Any) -> None:
         f"Trained {about['settings']['model']} ({about['parameters']:,} parameters): {about['epochs']} epochs in "
         f"{about['seconds']:.0f} s, the best was epoch {about['best_epoch']}"
     )
-    for part, measured in made.measured.items():
-        interval = measured.interval
-        sure = f" (95 % interval {interval.low:.1%} to {interval.high:.1%})" if interval else ""
-        typer.echo(f"{part:>16}: {measured.metrics.accuracy:7.2%} of {measured.metrics.photos} clips right{sure}")
+    shared.print_measured(made.measured, "clips")
     typer.echo(f"Run: {run.path} (model.tflite, model.keras, split.csv, curves.png, confusion_matrix.png)")
     typer.echo(f"Next:  gesture-maker motion eval {shlex.quote(run.call)}")
     typer.echo(f"       gesture-maker motion live {shlex.quote(run.call)}")
-
-
-def _about_unusable(made: Any) -> None:
-    unusable, total = made.prepared.unusable, len(made.prepared.rows)
-    if not unusable:
-        typer.echo(f"All {total} clips used.")
-        return
-    typer.echo(f"{total - len(unusable)} of {total} clips used; not used:")
-    for row in unusable[:SHOWN]:
-        typer.echo(f"  {row.file}: {row.reason}")
-    if len(unusable) > SHOWN:
-        typer.echo(f"  and {len(unusable) - SHOWN} more, all of them in {made.run.path / 'split.csv'}")

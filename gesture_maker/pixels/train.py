@@ -171,6 +171,7 @@ def _finish(run: PixelRun, prepared: Prepared | None, progress: Progress | None)
             learned=fitted.learned,
             mixed_precision=fitted.mixed,
             seconds=round(fitted.seconds, 1),
+            keras_sha256=sha256_of_file(run.path / KERAS),
             model_bytes=(run.path / run.MODEL).stat().st_size,
             **{TENSOR: tensor},
             measured={part: one.as_dict() for part, one in measured.items()},

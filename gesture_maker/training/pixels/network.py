@@ -62,15 +62,22 @@ def copied(settings: PixelSettings, classes: int, weights: Sequence[Any]) -> Any
 
 
 def load_weights(model: Any, path: Path, settings: PixelSettings) -> None:
-    """Give a network's backbone the weights of a file in Keras's HDF5 format, without top. Raises ConfigError when they do not fit."""
+    """Give a network's backbone the weights of a file in Keras's HDF5 format, without top, or of the backbone in a `model.keras`.
+
+    Raises ConfigError when they do not fit.
+    """
     base = model.get_layer(FEATURES)
     try:
+        if path.suffix == ".keras":
+            other = load_tensorflow().keras.models.load_model(path, compile=False, safe_mode=True)
+            base.set_weights(other.get_layer(FEATURES).get_weights())
+            return
         base.load_weights(path)
     except Exception as error:  # h5py and Keras raise many kinds
-        title = BACKBONES[settings.backbone].title
+        backbone = BACKBONES[settings.backbone]
         raise ConfigError(
-            f"{path} has no weights that fit {title} without its top: give the file that Keras Applications publishes for it "
-            f"({BACKBONES[settings.backbone].file})."
+            f"{path} has no weights that fit {backbone.title} without its top: give the file that Keras Applications publishes for it "
+            f"({backbone.file}), or the model.keras of a run on it."
         ) from error
     if settings.backbone == "resnet50":
         _turn_to_rgb(base)
