@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from hands import some_hand
 from helpers import environment, one_sentence_error
 from hypothesis import given
 from hypothesis import strategies as st
-from test_live import Endless, Fast, Shown, pictures_of
+from test_live import Endless, Fast, Shown, pictures_of, rows_of
 
 from gesture_maker.cli.live_shown import answers_line
 from gesture_maker.errors import ConfigError, GestureMakerError, SourceError
@@ -65,11 +64,6 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for number in range(COUNT):
             recorder.add(numbered(DARK if number < 10 else BRIGHT, number), number / RATE)
     return path
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 # Films
