@@ -15,6 +15,17 @@ WATCH, IDLE = 3.0, 5.0  # seconds; those of evaluation/guided_script.py, which i
 
 _CAMERA = "With --camera"
 
+GROUP_BY = typer.Option(
+    None,
+    "--group-by",
+    metavar="REGEX",
+    help="Photos whose names match alike are of one person or burst: for honest intervals, e.g. '^p[0-9]+'.",
+)
+FAIL_UNDER = typer.Option(
+    None, "--fail-under", metavar="X", min=0, max=1, help="Exit 1 when the accuracy is below this."
+)
+"""Options that `image eval` has too."""
+
 
 def evaluate(
     context: typer.Context,
@@ -40,14 +51,12 @@ def evaluate(
         help="In place of IMAGES, a folder of films per class; none: without a gesture.",
     ),
     compare: str | None = typer.Option(
-        None, "--compare", metavar="OTHER", help="Another run or .task, asked about the same photos: which is better?"
-    ),
-    group_by: str | None = typer.Option(
         None,
-        "--group-by",
-        metavar="REGEX",
-        help="Photos whose names match alike are of one person or burst: for honest intervals, e.g. '^p[0-9]+'.",
+        "--compare",
+        metavar="OTHER",
+        help="Another run or .task, or a training on pixels, asked about the same photos: which is better?",
     ),
+    group_by: str | None = GROUP_BY,
     num_hands: int = typer.Option(
         1, "--num-hands", metavar="N", rich_help_panel=RUNTIME, help="Hands to look for; the surest gesture counts."
     ),
@@ -68,9 +77,7 @@ def evaluate(
     out: Path | None = typer.Option(
         None, "--out", metavar="DIR", help="Where to write; by default evaluation/ in the run, or beside the .task."
     ),
-    fail_under: float | None = typer.Option(
-        None, "--fail-under", metavar="X", min=0, max=1, help="Exit 1 when the accuracy is below this."
-    ),
+    fail_under: float | None = FAIL_UNDER,
     watch: float = typer.Option(
         WATCH, "--watch", metavar="SECONDS", rich_help_panel=_CAMERA, help="How long each gesture is watched."
     ),
@@ -126,12 +133,13 @@ def evaluate(
         return
     from gesture_maker.cli.progress import progress_bar
     from gesture_maker.evaluation.evaluate import evaluate as evaluate_bundle
+    from gesture_maker.pixels.evaluate import any_model
 
     with progress_bar("Recognizing") as progress:
         result = evaluate_bundle(
             bundle,
             images,
-            compare=compare,
+            compare=compare and any_model(compare),
             group_by=group_by,
             num_hands=num_hands,
             min_hand_detection_confidence=min_hand_detection_confidence,

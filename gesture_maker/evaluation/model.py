@@ -25,16 +25,14 @@ Progress = Callable[[int, int], None]
 class Model(ABC):
     """A model that answers to photos with one of its classes.
 
-    `file`: what is asked. `run`: the training that it is of, None when a file was given. `variant`: what tells the file from the run's
+    `runtime`: what asks it. `file`: what is asked. `run`: the training that it is of, None when a file was given. `variant`: what tells the file from the run's
     own, such as how it was quantized, for its name and that of its results; empty for that one.
     """
 
+    runtime: Runtime
     file: Path
     run: RunFolder | None
     variant: str = ""
-
-    runtime: ClassVar[Runtime]
-    """What asks it."""
 
     noun: ClassVar[str] = "model"
     """What it is called in sentences, and the key of its file in `metrics.json`."""

@@ -20,17 +20,24 @@ ON_LANDMARKS = "on landmarks, not through GestureRecognizer: the bundle's embedd
 
 @dataclass(frozen=True)
 class Runtime:
-    """What of MediaPipe asks a model: its `name`, whether a photo goes without an answer where it `finds_hands` and there is none, and
-    whether `canned` gestures may answer in place of the model's own classes."""
+    """What of MediaPipe asks a model: its `name`, whether a photo goes without an answer where it `finds_hands` and there is none,
+    whether `canned` gestures may answer in place of the model's own classes, and whether it `crops` photos to the hand before."""
 
     name: str
     finds_hands: bool
     canned: bool
+    crops: bool = False
 
     @property
     def on_photos(self) -> str:
         """How photos were asked about, the end of a sentence."""
-        return f"on photos, through MediaPipe's {self.name}"
+        cropped = ", cropped to the hand where there is one" if self.crops else ""
+        return f"on photos{cropped}, through MediaPipe's {self.name}"
+
+    @property
+    def call(self) -> str:
+        """What the latency is of, the beginning of a sentence."""
+        return f"{'Finding the hand and one' if self.crops else 'One'} call of {self.name} on one photo"
 
 
 GESTURE_RECOGNIZER = Runtime("GestureRecognizer", finds_hands=True, canned=True)

@@ -254,7 +254,7 @@ def _latency(evaluation: Evaluation) -> Html:
     if evaluation.latency_p50 is None or evaluation.latency_p95 is None or not times:
         return paragraph(f"Not measured: {evaluation.runtime.name} was not asked.")
     caption = (
-        f"One call of {evaluation.runtime.name} on one photo, on this machine: median {evaluation.latency_p50:.1f} ms, "
+        f"{evaluation.runtime.call}, on this machine: median {evaluation.latency_p50:.1f} ms, "
         f"95th percentile {evaluation.latency_p95:.1f} ms. What is beyond the right edge is counted there."
     )
     return figure(chart_of_latency(times, evaluation.latency_p50, evaluation.latency_p95), caption)

@@ -19,6 +19,8 @@ from gesture_maker.training.session import versions
 
 PARTS = ("train", "validation", "test")
 
+_DRAWN = ("loss", "accuracy", "val_loss", "val_accuracy")
+
 
 def about_training(
     run: RunFolder, told: Mapping[str, Any], best_epoch: bool = True, loss: str = "cross-entropy"
@@ -106,21 +108,24 @@ def _estimate(run: RunFolder) -> list[str]:
 
 
 def _history(run: RunFolder) -> list[dict[str, float]]:
-    """Return the epochs of a training, from a line or from a column for each; nothing when they are not there, or damaged."""
+    """Return the epochs of a training, of all its stages in turn; nothing when they are not there, or damaged.
+
+    They are kept with a line for each (`history.csv`) or, of motions, with a list for each number (`history.json`).
+    """
     try:
         if (run.path / "history.json").is_file():
             columns = json.loads((run.path / "history.json").read_text(encoding="utf-8"))
             told = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-            rows = [
-                {"epoch": number, **{key: float(value) for key, value in row.items()}}
-                for number, row in enumerate(told, 1)
-            ]
         else:
             with (run.path / "history.csv").open(encoding="utf-8", newline="") as file:
-                rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+                told = list(csv.DictReader(file))
+        rows = [
+            {"epoch": float(number), **{key: float(row[key]) for key in _DRAWN if row.get(key) not in (None, "")}}
+            for number, row in enumerate(told, 1)
+        ]
     except (OSError, ValueError, TypeError, AttributeError, csv.Error):
         return []
-    return rows if all({"epoch", "loss", "accuracy"} <= set(row) for row in rows) else []
+    return rows if all({"loss", "accuracy"} <= set(row) for row in rows) else []
 
 
 def _groups(run: RunFolder) -> int:
