@@ -64,8 +64,8 @@ def train(
         "--learning-rate", "Adam's, of these (default: 0.0001; 0.001 without weights)."
     ),
     batch_size: int | None = shared.batch_size_option("Pictures"),
-    stop_patience: int | None = shared.stop_patience_option(10),
-    reduce_patience: int | None = shared.reduce_patience_option(4),
+    stop_patience: int | None = shared.stop_patience_option("10; 25 without weights"),
+    reduce_patience: int | None = shared.reduce_patience_option("4; 10 without weights"),
     reduce_factor: float | None = shared.REDUCE_FACTOR,
     min_learning_rate: float | None = shared.min_learning_rate_option("0.000001"),
     label_smoothing: float | None = shared.label_smoothing_option("0.05"),
@@ -83,6 +83,9 @@ def train(
     ),
     background: float | None = setting(
         "--background", "Share that gets another background, where there are masks (default: 0.5).", VARIANTS
+    ),
+    ease_in: int | None = setting(
+        "--ease-in", "Epochs over which all of these grow to that (default: 0; 20 without weights).", VARIANTS
     ),
 ) -> None:
     """Train a network on pictures into a fresh folder exported_models/RUN, and make it a .tflite for MediaPipe's ImageClassifier.
@@ -125,6 +128,7 @@ def train(
         "shift": shift,
         "light": light,
         "background": background,
+        "ease_in": ease_in,
         "seed": seed,
     }
     given = shared.check_resume(dataset, resume, {**about, **settings})

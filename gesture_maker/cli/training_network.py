@@ -47,7 +47,7 @@ def batch_size_option(things: str) -> Any:
     return setting("--batch-size", f"{things} in one step (default: 32).")
 
 
-def stop_patience_option(default: int) -> Any:
+def stop_patience_option(default: str) -> Any:
     """Return the option for how long is waited for something better."""
     return setting(
         "--stop-patience",
@@ -55,7 +55,7 @@ def stop_patience_option(default: int) -> Any:
     )
 
 
-def reduce_patience_option(default: int) -> Any:
+def reduce_patience_option(default: str) -> Any:
     """Return the option for when the learning rate goes down."""
     return setting("--reduce-patience", f"The same, after which the learning rate is reduced (default: {default}).")
 

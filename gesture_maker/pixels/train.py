@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -33,7 +33,7 @@ from gesture_maker.pixels.weights import Weights, find_weights
 from gesture_maker.recognition.interpreter import TfliteModel
 from gesture_maker.training.crossvalidate import group_numbers
 from gesture_maker.training.pixels.augment import Pictures
-from gesture_maker.training.pixels.settings import IMAGENET, PixelSettings
+from gesture_maker.training.pixels.settings import IMAGENET, SCRATCH, PixelSettings
 from gesture_maker.training.run_folder import SplitRow, versions_of
 
 _PACKAGES = ("mediapipe", "tensorflow", "ai-edge-litert", "opencv-contrib-python", "numpy")
@@ -75,6 +75,7 @@ def train_pixels(
     shares: tuple[int, int, int] = SHARES,
     group_by: str | None = None,
     test: str | Path | None = None,
+    held_out: Collection[str] = (),
     runs: Path | None = None,
     progress: Progress | None = None,
 ) -> PixelTraining:
@@ -83,19 +84,26 @@ def train_pixels(
     `name`: of the run, by default the dataset's. `settings`: those of `PixelSettings` that are to differ from their defaults; where classes are called
     left or right, pictures are not mirrored unless that is asked for. `weights`: "imagenet", "none", or a file, see `find_weights`.
     `crop`, `margin`: see `Seeing`. `shares`: percent for train, validation and test. `group_by`: a regular
-    expression that finds the person in a photo's name. `test`: another dataset that is the whole test part. `runs`: where the run is made. `progress` is called with
+    expression that finds the person in a photo's name. `test`: another dataset that is the whole test part; `held_out`: files of this one that are. `runs`: where the run is made. `progress` is called with
     ("downloading", "reading", "landmarks" or "training", done, total).
 
     Raises DatasetError for what cannot be trained on, ConfigError for settings or weights that cannot be, RunError for a name that is taken. Ctrl-C
     loses the photos that were being read, or the epoch: `resume_pixels` goes on.
     """
     given = dict(settings or {})
-    chosen = PixelSettings(**given, pretrained=str(weights) != "none")
+    chosen = PixelSettings.of(given, pretrained=str(weights) != SCRATCH)
     seeing = Seeing(chosen.image_size, crop, margin)
     name = PixelRun.new_name(name, f"{Path(dataset).resolve().stem}-image", runs)
     found = find_weights(weights, chosen.backbone, weights_sha256, _stage(progress, "downloading"))
     prepared = prepare_photos(
-        dataset, seeing, shares=shares, seed=chosen.seed, group_by=group_by, test=test, progress=progress
+        dataset,
+        seeing,
+        shares=shares,
+        seed=chosen.seed,
+        group_by=group_by,
+        test=test,
+        held_out=held_out,
+        progress=progress,
     )
     warnings = list(prepared.warnings)
     sided = [label for label in prepared.labels if _SIDES.search(label.lower())]

@@ -97,10 +97,10 @@ def fit(
     for stage, epochs, opened, rate, file in todo:
         if not epochs:
             continue
-        set_trainable(model, settings, opened or 0)
-        trainer = _trainer(model, train, settings, len(labels), step, rate or 0.0, mixed)
+        set_trainable(model, settings, opened)
+        trainer = _trainer(model, train, settings, len(labels), step, rate, mixed)
         about = f"{identity} {stage}"
-        state = State.load(folder / file, about) or trainer.state(State(rate=rate or 0.0))
+        state = State.load(folder / file, about) or trainer.state(State(rate=rate))
         trainer.take(state)
         told.begin(stage, state.epochs)
         state = run_epochs(
@@ -196,7 +196,8 @@ def _epoch(
     epoch = 2 * state.epochs + (stage == TOP)  # both stages see other variants
     order = np.random.default_rng((settings.seed, epoch)).permutation(len(train))
     batches = np.array_split(order, _batches(len(order), settings))  # none is of a single picture
-    row = trainer.learned(_ahead(lambda batch: train.varied(batch, settings, epoch), batches, done))
+    eased = settings.eased(state.epochs + 1)
+    row = trainer.learned(_ahead(lambda batch: train.varied(batch, eased, epoch), batches, done))
     if validation is not None:
         row |= {f"val_{name}": value for name, value in trainer.measured(_plain(validation)).items()}
     return trainer.after(state, row, settings)

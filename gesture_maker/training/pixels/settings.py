@@ -7,14 +7,26 @@ them there is nothing to be careful with, and everything learns from the start. 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 from gesture_maker.errors import ConfigError
-from gesture_maker.training.checked import CheckedSettings, number, whole
+from gesture_maker.training.checked import CheckedSettings, whole
 from gesture_maker.training.pixels.backbones import BACKBONES
 
 IMAGENET, SCRATCH = "imagenet", "none"
+
+VARIED = ("rotation", "scale", "shift", "light", "background")
+"""The settings of variants that grow over the first epochs where nothing is pretrained."""
+
+FROM_SCRATCH: Mapping[str, Any] = {
+    "top_epochs": 0,
+    "learning_rate": 1e-3,
+    "stop_patience": 25,
+    "reduce_patience": 10,
+    "ease_in": 20,
+}
+"""Other defaults where nothing is pretrained, beside all stages."""
 
 LEAST_SIDE, MOST_SIDE = 32, 512
 
@@ -27,21 +39,38 @@ class PixelSettings(CheckedSettings):
     `dropout`: before the scores. `label_smoothing`: share of a class's certainty given to all. `class_weights`: weigh classes with few
     photos more. `mixed_precision`: float16 where it can be, None for where the hardware is made for it.
 
-    `top_epochs`: in which the top alone learns, 0 without pretrained weights. `stages`: how many of the last stages learn afterwards, None for all.
+    `top_epochs`: in which the top alone learns. `stages`: how many of the last stages learn afterwards.
     `epochs`: of that, at most. `top_learning_rate`, `learning_rate`: of the first and of the second. `stop_patience`: epochs without a lower validation loss,
     after which the best is restored; `reduce_patience`: those after which the learning rate is multiplied by `reduce_factor`, down to
     `min_learning_rate`.
 
     Of every picture in every epoch: `flip`: half of them are mirrored; `rotation`: degrees at most; `scale` and `shift`: by at most this share of the side; `light`:
-    brightness and contrast, by at most this share; `background`: the share of the pictures with a mask that get another background.
+    brightness and contrast, by at most this share; `background`: the share of the pictures with a mask that get another background. `ease_in`: epochs over which these grow to
+    what is said here.
+
+    The defaults are for pretrained weights; `of` knows those without.
     """
 
     KIND: ClassVar[str] = "a classifier on pixels"
     FLAGS: ClassVar[tuple[str, ...]] = ("pretrained", "class_weights", "flip")
     WHOLE: ClassVar[Mapping[str, tuple[int, int]]] = {
-        "image_size": (LEAST_SIDE, MOST_SIDE),
+        "image_size": (VARIED = ("rotation", "scale", "shift", "light", "background")
+"""The settings of variants that grow over the first epochs where nothing is pretrained."""
+
+FROM_SCRATCH: Mapping[str, Any] = {
+    "top_epochs": 0,
+    "learning_rate": 1e-3,
+    "stop_patience": 25,
+    "reduce_patience": 10,
+    "ease_in": 20,
+}
+"""Other defaults where nothing is pretrained, beside all stages."""
+
+LEAST_SIDE, MOST_SIDE),
         "batch_size": (2, 4096),  # batch normalization knows nothing of a single picture
+        "top_epochs": (0, 100_000),
         "epochs": (0, 100_000),
+        "ease_in": (0, 100_000),
         "stop_patience": (1, 100_000),
         "reduce_patience": (1, 100_000),
         "seed": (0, 2**31 - 1),
@@ -50,6 +79,7 @@ class PixelSettings(CheckedSettings):
         "dropout": (0.0, 0.95),
         "label_smoothing": (0.0, 0.5),
         "top_learning_rate": (1e-8, 10.0),
+        "learning_rate": (1e-8, 10.0),
         "reduce_factor": (0.01, 1.0),
         "min_learning_rate": (0.0, 10.0),
         "rotation": (0.0, 180.0),
@@ -67,11 +97,11 @@ class PixelSettings(CheckedSettings):
     class_weights: bool = False
     mixed_precision: bool | None = None
     batch_size: int = 32
-    top_epochs: int | None = None
+    top_epochs: int = 10
     top_learning_rate: float = 1e-3
     epochs: int = 40
-    stages: int | None = None
-    learning_rate: float | None = None
+    stages: int = 2
+    learning_rate: float = 1e-4
     stop_patience: int = 10
     reduce_patience: int = 4
     reduce_factor: float = 0.5
@@ -82,20 +112,15 @@ class PixelSettings(CheckedSettings):
     shift: float = 0.08
     light: float = 0.3
     background: float = 0.5
+    ease_in: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.backbone not in BACKBONES:
             raise ConfigError(f'There is no backbone "{self.backbone}": use {", ".join(BACKBONES)}.')
-        self.check()
         most = len(BACKBONES[self.backbone].stages)
-        own = (10, 2, 1e-4) if self.pretrained else (0, most, 1e-3)
-        for name, default in zip(("top_epochs", "stages", "learning_rate"), own, strict=True):
-            if getattr(self, name) is None:
-                self.set(name, default)
-        self.set("top_epochs", whole("top_epochs", self.top_epochs, 0, 100_000))
+        self.check()
         self.set("stages", whole("stages", self.stages, 0, most))
-        self.set("learning_rate", number("learning_rate", self.learning_rate, 1e-8, 10.0))
         if self.mixed_precision not in (None, True, False):
             raise ConfigError(f"mixed_precision is {self.mixed_precision!r}, but has to be true, false or left out.")
         if not self.top_epochs and not (self.epochs and self.stages):
@@ -104,3 +129,18 @@ class PixelSettings(CheckedSettings):
             raise ConfigError(
                 "Without pretrained weights everything learns from the start: leave top_epochs and stages out, or give weights."
             )
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any], *, pretrained: bool) -> PixelSettings:
+        """Return the settings that are given, and for the others what suits a backbone with weights, or without any. Raises ConfigError."""
+        backbone = BACKBONES.get(given.get("backbone", cls.backbone))
+        own = {} if pretrained or backbone is None else {**FROM_SCRATCH, "stages": len(backbone.stages)}
+        made: PixelSettings = cls.from_json({**own, "pretrained": pretrained, **given})
+        return made
+
+    def eased(self, epoch: int) -> PixelSettings:
+        """Return the same settings with the variants as strong as they are in an epoch, from 1 on."""
+        share = min(1.0, epoch / self.ease_in) if self.ease_in else 1.0
+        if share == 1.0:
+            return self
+        return replace(self, **{name: share * getattr(self, name) for name in VARIED})
