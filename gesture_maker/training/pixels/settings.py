@@ -54,19 +54,7 @@ class PixelSettings(CheckedSettings):
     KIND: ClassVar[str] = "a classifier on pixels"
     FLAGS: ClassVar[tuple[str, ...]] = ("pretrained", "class_weights", "flip")
     WHOLE: ClassVar[Mapping[str, tuple[int, int]]] = {
-        "image_size": (VARIED = ("rotation", "scale", "shift", "light", "background")
-"""The settings of variants that grow over the first epochs where nothing is pretrained."""
-
-FROM_SCRATCH: Mapping[str, Any] = {
-    "top_epochs": 0,
-    "learning_rate": 1e-3,
-    "stop_patience": 25,
-    "reduce_patience": 10,
-    "ease_in": 20,
-}
-"""Other defaults where nothing is pretrained, beside all stages."""
-
-LEAST_SIDE, MOST_SIDE),
+        "image_size": (LEAST_SIDE, MOST_SIDE),
         "batch_size": (2, 4096),  # batch normalization knows nothing of a single picture
         "top_epochs": (0, 100_000),
         "epochs": (0, 100_000),
