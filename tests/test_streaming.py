@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gesture_maker
-from gesture_maker.dataset.splitting import NO_TEST_GROUPS, NO_VALIDATION_GROUPS
+from gesture_maker.dataset.splitting import HANDS
 from gesture_maker.errors import RunError
 from gesture_maker.landmarks.hands import NOT_FOUND
 from gesture_maker.landmarks.rows import Row, to_arrow
@@ -97,7 +97,7 @@ shares_asked = st.sampled_from([(80, 10, 10), (60, 20, 20), (80, 20, 0), (100, 0
 @given(surveys, shares_asked, st.integers(0, 2**32 - 1))
 def test_groups_stay_together_and_every_class_is_trained(of: Survey, shares: Any, seed: int) -> None:
     planned = plan(of, shares, seed)
-    held_back_rows = NO_VALIDATION_GROUPS in planned.warnings
+    held_back_rows = HANDS.no_validation in planned.warnings
     for unit in np.unique(of.unit):
         parts = set(planned.parts[of.unit == unit].tolist())
         assert len(parts) == 1 or (held_back_rows and parts == {TRAIN, VALIDATION})
@@ -106,7 +106,7 @@ def test_groups_stay_together_and_every_class_is_trained(of: Survey, shares: Any
     assert set(planned.parts.tolist()) <= {
         part for part, share in zip((TRAIN, VALIDATION, TEST), shares, strict=True) if share
     }
-    assert (NO_TEST_GROUPS in planned.warnings) <= (not (planned.parts == TEST).any())
+    assert (HANDS.no_test in planned.warnings) <= (not (planned.parts == TEST).any())
     assert sum(planned.hands().values()) == of.hands
 
 
@@ -145,10 +145,10 @@ def test_few_large_groups() -> None:
         return [int((found.parts == part).sum()) for part in (TRAIN, VALIDATION, TEST)], found.warnings
 
     (_, validation, test), warnings = planned([0, 1] * 150)
-    assert (test, warnings) == (150, (NO_VALIDATION_GROUPS,))
+    assert (test, warnings) == (150, (HANDS.no_validation,))
     assert 0 < validation < 40
     (_, validation, test), warnings = planned([0] * 300)
-    assert (test, warnings) == (0, (NO_TEST_GROUPS, NO_VALIDATION_GROUPS))
+    assert (test, warnings) == (0, (HANDS.no_test, HANDS.no_validation))
     assert 10 < validation < 60
     (train, validation, test), warnings = planned([0] * 200 + list(range(1, 101)))
     assert warnings == ()

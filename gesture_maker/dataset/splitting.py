@@ -28,6 +28,32 @@ at 100 hands, and a test part of fewer than 40 hands says little. Cross-validati
 
 
 @dataclass(frozen=True)
+class Words:
+    """What `split` calls the things it splits. `one`, `many`: those that can be used; `all`: whether or not; `train_on_all`: how that is asked for."""
+
+    one: str
+    many: str
+    all: str
+    train_on_all: str = "train on all (--split 100,0,0)"
+
+    @property
+    def no_test(self) -> str:
+        """What is said where nothing can be held back to test on."""
+        return (
+            f"All {self.all}, or all of most classes, are of one group (person or burst), so nothing can be held back to test on "
+            f"other people: the accuracy shown is of the validation {self.all}."
+        )
+
+    @property
+    def no_validation(self) -> str:
+        """What is said where groups are on both sides of the validation part."""
+        return f"There are too few groups for a validation part of its own: it is taken from the training {self.all}."
+
+
+HANDS = Words("usable hand", "usable hands", "photos", "train on all with the recipe auto (--split 100,0,0)")
+
+
+@dataclass(frozen=True)
 class Split:
     """`parts`: for each photo, in order, one of `PARTS`. `warnings`: sentences on what the split cannot do."""
 
@@ -60,8 +86,9 @@ def split(
     groups: Sequence[str | None],
     shares: tuple[int, int, int] = DEFAULT_SHARES,
     seed: int = 0,
+    words: Words = HANDS,
 ) -> Split:
-    """Return the part of each photo, the same for the same photos, shares and seed.
+    """Return the part of each photo, the same for the same photos, shares and seed. `words`: for what is not photos with a hand.
 
     Whole groups are dealt out, largest first, each to the part that then is nearest to its share of every class, and
     every class is in the training part. Where there are too few groups for this to give a validation and a test part
@@ -76,9 +103,9 @@ def split(
     for label, count in counts.items():
         if count < len(wanted):
             raise DatasetError(
-                f'The class "{label}" has {count} usable {"hand" if count == 1 else "hands"}, but the split '
-                f"({', '.join(wanted)}) needs at least {len(wanted)}: add photos of it, remove the class, or "
-                "train on all with the recipe auto (--split 100,0,0)."
+                f'The class "{label}" has {count} {words.one if count == 1 else words.many}, but the split '
+                f"({', '.join(wanted)}) needs at least {len(wanted)}: add {words.all} of it, remove the class, or "
+                f"{words.train_on_all}."
             )
     units = [group if group else f"\0{index}" for index, group in enumerate(groups)]
     train, validation, test = shares
@@ -88,25 +115,16 @@ def split(
     if not test:
         if _covers(apart, labels, "validation"):
             return Split(tuple(apart))
-        return Split(_validated(["train"] * len(units), labels, shares, seed), (NO_VALIDATION_GROUPS,))
+        return Split(_validated(["train"] * len(units), labels, shares, seed), (words.no_validation,))
     held_back = _repaired(_deal(labels, units, {"train": train + validation, "test": test}, seed), labels, units)
     enough = _covers(apart, labels, "validation") and _covers(apart, labels, "test")
     if enough and len(_classes(apart, labels, "test")) >= len(_classes(held_back, labels, "test")):
-        return Split(tuple(apart), _about_untested(apart, labels))
+        return Split(tuple(apart), _about_untested(apart, labels, words))
     parts = _validated(held_back, labels, shares, seed)
     if _covers(parts, labels, "test") and _covers(parts, labels, "validation"):
-        return Split(parts, (NO_VALIDATION_GROUPS, *_about_untested(parts, labels)))
+        return Split(parts, (words.no_validation, *_about_untested(parts, labels, words)))
     parts = _validated(["train"] * len(units), labels, shares, seed)
-    return Split(parts, (NO_TEST_GROUPS, NO_VALIDATION_GROUPS))
-
-
-NO_TEST_GROUPS = (
-    "All photos, or all of most classes, are of one group (person or burst), so nothing can be held back to test on "
-    "other people: the accuracy shown is of the validation photos."
-)
-NO_VALIDATION_GROUPS = (
-    "There are too few groups for a validation part of its own: it is taken from the training photos."
-)
+    return Split(parts, (words.no_test, words.no_validation))
 
 
 def _classes(parts: Sequence[str], labels: Sequence[str], wanted: str) -> set[str]:
@@ -118,10 +136,11 @@ def _covers(parts: Sequence[str], labels: Sequence[str], wanted: str) -> bool:
     return 2 * len(_classes(parts, labels, wanted)) > len(set(labels))
 
 
-def _about_untested(parts: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:
+def _about_untested(parts: Sequence[str], labels: Sequence[str], words: Words) -> tuple[str, ...]:
     missing = sorted(set(labels) - _classes(parts, labels, "test"))
     names = ", ".join(f'"{label}"' for label in missing)
-    return (f"The test part has no photos of {names}: all their groups are needed for training.",) if missing else ()
+    sentence = f"The test part has no {words.all} of {names}: all their groups are needed for training."
+    return (sentence,) if missing else ()
 
 
 def _validated(parts: Sequence[str], labels: Sequence[str], shares: tuple[int, int, int], seed: int) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from gesture_maker.dataset.formats.point_history import is_point_history, read_point_history
-from gesture_maker.dataset.splitting import PARTS, split
+from gesture_maker.dataset.splitting import PARTS, Words, split
 from gesture_maker.errors import DatasetError
 from gesture_maker.files import sha256_of
 from gesture_maker.landmarks.table import table_path
@@ -29,6 +29,8 @@ from gesture_maker.training.run_folder import SplitRow
 
 SHARES = (64, 16, 20)
 """Percent for train, validation and test."""
+
+_CLIPS, _PATHS = Words("readable clip", "readable clips", "clips"), Words("path", "paths", "paths")
 
 Progress = Callable[[str, int, int], None]
 
@@ -82,10 +84,7 @@ def prepare_motions(
     warnings = [f'The class "{label}" is left out: it is empty.' for label in found.empty if label != background]
     readable = [one for one in followed if one.track is not None]
     _check(labels, background, readable)
-    try:
-        dealt = split([one.clip.label for one in readable], [one.clip.group for one in readable], shares, seed)
-    except DatasetError as error:
-        raise DatasetError(_of_clips(str(error))) from error
+    dealt = split([one.clip.label for one in readable], [one.clip.group for one in readable], shares, seed, _CLIPS)
     parts = dict(zip((one.clip.file for one in readable), dealt.parts, strict=True))
     rows = tuple(
         SplitRow(
@@ -107,7 +106,7 @@ def prepare_motions(
         )
         for part in PARTS
     }
-    warnings += [_of_clips(sentence) for sentence in dealt.warnings]
+    warnings += dealt.warnings
     if background is None:
         warnings.append(
             'There is no class "still": live, every hand makes one of the gestures all the time. Add a folder of that name, '
@@ -172,24 +171,11 @@ def _check(labels: Sequence[str], background: str | None, readable: Sequence[Fol
             )
 
 
-def _of_clips(sentence: str) -> str:
-    """Return what is said of photos, in the words for clips."""
-    words = (
-        ("usable hands", "readable clips"),
-        ("usable hand", "readable clip"),
-        ("photos", "clips"),
-        ("All photos", "All clips"),
-    )
-    for photo, clip in words:
-        sentence = sentence.replace(photo, clip)
-    return sentence.replace(" with the recipe auto (--split 100,0,0)", "")
-
-
 def _of_paths(table: Path, features: Features, shares: tuple[int, int, int], seed: int) -> PreparedMotions:
     paths = read_point_history(table)
     features = replace(features, kind="path", length=paths.x.shape[1])
     names = [paths.labels[number] for number in paths.y]
-    parts = split(names, [None] * len(names), shares, seed).parts
+    parts = split(names, [None] * len(names), shares, seed, _PATHS).parts
     rows = tuple(
         SplitRow(f"{table.name}#{number}", label, "", part, sha256_of(row.tobytes()), "")
         for number, (label, part, row) in enumerate(zip(names, parts, paths.x, strict=True), 1)

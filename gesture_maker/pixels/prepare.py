@@ -7,7 +7,7 @@ while the training lasts, and no more memory than a batch.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 
 from gesture_maker.dataset.folder import ImageDataset, LabelledImage, find_dataset, load_dataset
 from gesture_maker.dataset.masks import FOLDER, read_mask
-from gesture_maker.dataset.splitting import PARTS, split
+from gesture_maker.dataset.splitting import PARTS, Words, split
 from gesture_maker.errors import DatasetError, UnreadableImage
 from gesture_maker.files import sha256_of
 from gesture_maker.images import Pixels, read_image
@@ -30,6 +30,8 @@ from gesture_maker.training.run_folder import SplitRow
 
 SHARES = (70, 15, 15)
 """Percent for train, validation and test: of 12 people 8, 2 and 2."""
+
+_PHOTOS = Words("readable photo", "readable photos", "photos")
 
 Progress = Callable[[str, int, int], None]
 
@@ -93,9 +95,10 @@ def prepare_photos(
     seed: int = 0,
     group_by: str | None = None,
     test: str | Path | None = None,
+    held_out: Collection[str] = (),
     progress: Progress | None = None,
 ) -> Prepared:
-    """Return a dataset's photos by part; with `test`, that dataset is the whole test part.
+    """Return a dataset's photos by part; with `test`, that dataset is the whole test part, with `held_out` these files of `dataset`.
 
     Photos of one group, a person or a burst, stay in one part. With hand crops all are looked at, and what is found is kept in the
     dataset's table. Raises DatasetError for what cannot be trained on.
@@ -109,6 +112,7 @@ def prepare_photos(
             raise DatasetError(
                 f"{others.root} has classes that {data.root} lacks ({', '.join(unknown)}): both need the same classes."
             )
+    if others is not None or held_out:
         train, validation, _ = shares
         first = round(100 * train / (train + validation)) if validation else 100
         shares = (first, 100 - first, 0)
@@ -116,10 +120,16 @@ def prepare_photos(
     tested = _looked_at(others, seeing, progress) if others is not None else []
     labels = [label for label in data.labels if label not in data.empty]
     _check_readable(labels, photos)
-    usable = [photo for photo in photos if not photo.reason]
-    dealt = split([photo.image.label for photo in usable], [photo.image.group for photo in usable], shares, seed)
+    held = set(held_out)
+    usable = [photo for photo in photos if not photo.reason and photo.image.file not in held]
+    dealt = split(
+        [photo.image.label for photo in usable], [photo.image.group for photo in usable], shares, seed, _PHOTOS
+    )
     parts = iter(dealt.parts)
-    parted = [photo if photo.reason else replace(photo, part=next(parts)) for photo in photos]
+    parted = [
+        photo if photo.reason else replace(photo, part="test" if photo.image.file in held else next(parts))
+        for photo in photos
+    ]
     parted += [photo if photo.reason else replace(photo, part="test") for photo in tested]
     warnings = [f'The class "{label}" is left out: it is empty.' for label in data.empty]
     if data.ignored:

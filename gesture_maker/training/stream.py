@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gesture_maker.dataset.splitting import NO_TEST_GROUPS, NO_VALIDATION_GROUPS, PARTS
+from gesture_maker.dataset.splitting import HANDS, PARTS
 from gesture_maker.errors import RunError
 from gesture_maker.training.table_source import Mask, Survey, survey, with_none
 
@@ -117,11 +117,11 @@ def plan(of: Survey, shares: tuple[int, int, int], seed: int) -> Streamed:
     warnings = []
     if TEST in lacking:
         parts[parts == TEST] = TRAIN
-        warnings.append(NO_TEST_GROUPS)
+        warnings.append(HANDS.no_test)
     if VALIDATION in lacking:
         parts[parts == VALIDATION] = TRAIN
         parts[(parts == TRAIN) & (_mixed(of.content, seed) < np.uint64(validation * 2**64))] = VALIDATION
-        warnings.append(NO_VALIDATION_GROUPS)
+        warnings.append(HANDS.no_validation)
     return Streamed(of, parts, shares, tuple(warnings))
 
 
