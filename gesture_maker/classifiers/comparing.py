@@ -22,6 +22,7 @@ from gesture_maker.bundle.card import as_code
 from gesture_maker.classifiers import bundling, comparison_plots, data_plots, storing
 from gesture_maker.classifiers.classifier import Classifier, fit
 from gesture_maker.classifiers.comparison import FITS, REFITTED, Comparison, Line
+from gesture_maker.classifiers.comparison_beside import Beside
 from gesture_maker.classifiers.comparison_folder import folder_for, refuse_taken, working_in
 from gesture_maker.classifiers.comparison_parts import Parts, parts_of
 from gesture_maker.classifiers.data import (
@@ -78,6 +79,7 @@ def compare(
     min_detection_confidence: float = MIN_DETECTION_CONFIDENCE,
     runs: Path | None = None,
     progress: StageProgress | None = None,
+    beside: Beside | None = None,
 ) -> Comparison:
     """Find the best settings of several classifiers, compare them on hands held out, and make each a `.task`.
 
@@ -86,7 +88,8 @@ def compare(
     fifth of `data`. `group_by`: a regular expression on file names; photos with the same match are never split. `kinds`: names of
     `KINDS`, by default all; `features`: names of `FEATURES`. `workers`: processes of the search, by default one a core.
     `refit_on_all`: train the winner on everything in the end, and let that be the `.task`. `progress`: called with the stage
-    ("landmarks", "searching", "training", "exporting"), how much is done, and of how much.
+    ("landmarks", "searching", "training", "exporting"), how much is done, and of how much. `beside`: what is compared with the winner in the
+    end, and put into `with_image`; see `pixels.comparing.compare_with_image`.
 
     The winner is the kind with the best mean accuracy in cross-validation; of equals the one with the smaller model, so that equal
     data and seed give the same result. A comparison that was interrupted goes on when it is called again. Raises a
@@ -106,6 +109,8 @@ def compare(
     hands = looking(place)
     tested = looking(others) if others is not None else None
     parts = parts_of(hands, tested, folds, seed)
+    if beside is not None:
+        beside.begin(parts, others)
     identity = {
         "data": hands.fingerprint,
         "test": tested.fingerprint if tested else None,
@@ -126,7 +131,7 @@ def compare(
     folder = folder_for(name, f"{run_name(place)}-compare", identity, runs)
     try:
         with working_in(folder):
-            return _compared(hands, parts, chosen, settings, identity, folder, workers, progress)
+            return _compared(hands, parts, chosen, settings, identity, folder, workers, progress, beside)
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(
             f'The comparison "{folder.name}" was interrupted: what was tried is kept, run the same command again to go on.'
@@ -165,6 +170,7 @@ def _compared(
     folder: Path,
     workers: int | None,
     progress: StageProgress | None,
+    beside: Beside | None,
 ) -> Comparison:
     labels, seed = hands.labels, settings["seed"]
     smallest = min(int((parts.fold != number).sum()) for number in range(parts.folds))
@@ -223,6 +229,7 @@ def _compared(
         }
         bundling.bundle_classifier(refitted, final / BUNDLE, parts.test.rows, about=what)
         exporting.next()
+    with_image = beside.beside(lines[winner.best.kind], folder) if beside is not None else {}
     comparison = Comparison(
         path=folder,
         data=str(hands.place.resolve()),
@@ -236,6 +243,7 @@ def _compared(
         created=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         warnings=(*parts.warnings, *left_out, *not_bundled),
         estimate=_estimate(contestants, parts.test),
+        with_image=with_image,
     )
     for file in (final / BUNDLE, (final / BUNDLE).with_suffix(".md")):
         write_bytes(folder / file.name, file.read_bytes())

@@ -9,6 +9,9 @@ exported_models/<name>/
     <kind>/                    the best of each kind, trained on four fifths: classifier.json, model.skops or
                                head_weights.h5, gesture_recognizer.task
     refitted/                  the winner trained on everything, the same files
+
+With `--with image` also comparison_with_image.csv, a folder of the training on pixels, called as its backbone, and with_image/, what both
+answer to each photo held out, with a report.
 """
 
 from __future__ import annotations
@@ -88,7 +91,7 @@ class Comparison:
     winner on the hands held out: rows the true classes, columns the answers, both in the order of `labels`. `settings`: what it
     was asked for (`seed`, `folds`, `features`, `kinds`, `group_by`, `test`, `refit_on_all` …). `hands`: by part (`search`, `test`).
     `estimate`: the winner's accuracy on the hands held out with its interval, and what to tell the user of it, see
-    `evaluation.estimate.Estimate.as_dict`.
+    `evaluation.estimate.Estimate.as_dict`. `with_image`: the winner beside a classifier on pixels, see `pixels.comparing`; empty without one.
     """
 
     path: Path
@@ -103,6 +106,7 @@ class Comparison:
     created: str
     warnings: tuple[str, ...] = ()
     estimate: Mapping[str, Any] = field(default_factory=dict)
+    with_image: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

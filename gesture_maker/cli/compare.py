@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import typer
 
-from gesture_maker.cli.given import TRACK
+from gesture_maker.cli.given import TRACK, refuse
 
 EXAMPLE = "Example:  gesture-maker compare landmarks.csv --classifier random-forest,logistic-regression"
 
 SHOWN = 8  # confusions of the winner
 WIDE = 100  # columns from which there is room between those of the table
 
+_IMAGE = "With --with image"
+_TRAINED = {
+    "image_backbone": "--image-backbone",
+    "image_weights": "--image-weights",
+    "image_size": "--image-size",
+    "image_crop": "--image-crop",
+    "image_epochs": "--image-epochs",
+}
+"""The options of a training on pixels, which a finished one has no use for."""
+
 _CHOICES = {"builtin": ("builtin",), "landmarks": ("landmarks",), "both": ("builtin", "landmarks")}
 
 
 def compare(
+    context: typer.Context,
     data: str = typer.Argument(
         ...,
         metavar="DATA",
@@ -61,14 +73,61 @@ def compare(
         help="How sure the hand detector has to be.",
     ),
     track: str | None = TRACK,
+    beside: str | None = typer.Option(
+        None,
+        "--with",
+        metavar="image",
+        help="Compare the winner with a classifier on pixels too, on all photos held out, also those without a hand.",
+    ),
+    image_backbone: str = typer.Option(
+        "resnet50",
+        "--image-backbone",
+        metavar="NAME",
+        rich_help_panel=_IMAGE,
+        help="Or efficientnetv2-b0, mobilenetv3-large, mobilenetv3-small.",
+    ),
+    image_weights: str = typer.Option(
+        "imagenet",
+        "--image-weights",
+        metavar="imagenet|FILE|none",
+        rich_help_panel=_IMAGE,
+        help="What its training begins with, as image train has it.",
+    ),
+    image_size: int = typer.Option(
+        224, "--image-size", metavar="N", rich_help_panel=_IMAGE, help="Side of what it sees, in pixels."
+    ),
+    image_crop: str = typer.Option(
+        "none", "--image-crop", metavar="none|hand", rich_help_panel=_IMAGE, help="See the whole photo, or the hand."
+    ),
+    image_epochs: int | None = typer.Option(
+        None, "--image-epochs", metavar="N", rich_help_panel=_IMAGE, help="Of its training, at most (default: 40)."
+    ),
+    image_quantize: str = typer.Option(
+        "none", "--image-quantize", metavar="none|float16|int8", rich_help_panel=_IMAGE, help="Ask it in these numbers."
+    ),
+    image_run: str | None = typer.Option(
+        None,
+        "--image-run",
+        metavar="RUN",
+        rich_help_panel=_IMAGE,
+        help="Train none: take this one, which has seen nobody who is held out.",
+        show_default=False,
+    ),
 ) -> None:
     """Compare classifiers by cross-validation and on hands held out, and make each of them a .task bundle.
 
-    Settings are searched on all cores; an interrupted search goes on when the same command is run again.
+    Settings are searched on all cores; what was interrupted goes on when the same command is run again. --with image trains a
+    network on the pixels of the same people's photos, and shows how both do where hands are found and where none is.
     """
     if features not in _CHOICES:
         raise typer.BadParameter(f"use {', '.join(_CHOICES)}.", param_hint="--features")
-    from gesture_maker.classifiers.comparing import compare as run_comparison
+    if beside not in (None, "image"):
+        raise typer.BadParameter("use image, or leave it out.", param_hint="--with")
+    if beside is None:
+        named = {**_TRAINED, "image_quantize": "--image-quantize", "image_run": "--image-run"}
+        refuse(context, named, "goes with --with image only.")
+    elif image_run is not None:
+        refuse(context, _TRAINED, "is for a training on pixels, and --image-run names one that is finished.")
     from gesture_maker.cli.given import record_in_mlflow, tracker
     from gesture_maker.cli.progress import stage_progress
 
@@ -78,8 +137,22 @@ def compare(
         "searching": "Searching",
         "training": "Training the best",
         "exporting": "Exporting",
+        "image downloading": "Downloading the weights",
+        "image landmarks": "Looking for hands",
+        "image reading": "Reading photos",
+        "image training": "Training on pixels",
+        "asking": "Asking about photos",
     }
     names = [one.strip() for given in classifier for one in given.split(",") if one.strip()] if classifier else None
+    if beside is None:
+        from gesture_maker.classifiers.comparing import compare as run_comparison
+    else:
+        from gesture_maker.pixels.comparing import ImageChoice, compare_with_image
+
+        choice = ImageChoice(
+            image_backbone, image_weights, image_size, image_crop, image_epochs, image_quantize, image_run
+        )
+        run_comparison = functools.partial(compare_with_image, image=choice)
     with stage_progress(titles) as progress:
         result = run_comparison(
             data,
@@ -114,6 +187,8 @@ def _print(result: Any) -> None:
     for sentence in result.estimate.get("sentences", ()):
         typer.echo(sentence)
     _print_confusions(result)
+    if result.with_image:
+        _print_with_image(result)
     typer.echo(f"Bundle of the winner{refitted}: {result.bundle}")
     typer.echo(f"The others, pictures and every fit: {result.path}")
     bundle = shlex.quote(str(result.bundle))
@@ -151,6 +226,51 @@ def _print_table(result: Any) -> None:
         "Percent: right in cross-validation ± spread over the folds; of the hands held out: right, and precision, recall "
         "and F1 as means over the classes. Times of one core, size in the bundle."
     )
+
+
+def _print_with_image(result: Any) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    told = result.with_image
+    first = told["rows"][0]
+    console = Console()
+    table = Table(
+        title=escape(f"{result.name}: landmarks and pixels on {first['photos']} photos held out"),
+        box=box.SIMPLE_HEAD,
+        padding=(0, 0 if console.width < WIDE else 1),
+    )
+    table.add_column("classifier", min_width=20)
+    headings = (
+        *("right\n", "95 %\ninterval", f"hand found\n({first['with_hand']})", f"none found\n({first['without_hand']})"),
+        *("size\n", "per photo\n(p50)"),
+    )
+    for column in headings:
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in told["rows"]:
+        table.add_row(
+            f"[bold]{escape(row['classifier'])}[/bold]",
+            _percent(row["accuracy"]),
+            f"{_percent(row['low'])} to {_percent(row['high'])}",
+            str(row["right_with_hand"]),
+            str(row["right_without_hand"]),
+            _size(row["bytes"]),
+            "-" if row["latency_p50"] is None else f"{row['latency_p50']:.1f} ms",
+        )
+    console.print(table)
+    looked = ", of pixels with looking for the hand" if told["cropped"] else ""
+    typer.echo(
+        "Of all photos held out, percent right with its interval; how many are right where GestureRecognizer finds a hand, and "
+        f"where it finds none, which for landmarks is wrong. Size of the file; time of one call of MediaPipe{looked}."
+    )
+    for sentence in told["sentences"]:
+        typer.echo(sentence)
+    for sentence in told["warnings"]:
+        typer.echo(f"Warning, pixels: {sentence}")
+    typer.echo(f"Trained on pixels: {result.path / told['run']}")
+    typer.echo(f"Report on both: {result.path / told['report']}")
 
 
 def _settings(line: Any, result: Any) -> str:
