@@ -59,11 +59,11 @@ def train(
     stages: int | None = setting(
         "--stages", "Last stages that learn afterwards (default: 2; all without weights).", metavar="N"
     ),
-    epochs: int | None = setting("--epochs", "Of these, at most (default: 40)."),
+    epochs: int | None = setting("--epochs", "Of these, at most (default: 40; 100 without weights)."),
     learning_rate: float | None = setting(
         "--learning-rate", "Adam's, of these (default: 0.0001; 0.001 without weights)."
     ),
-    batch_size: int | None = shared.batch_size_option("Pictures"),
+    batch_size: int | None = shared.batch_size_option("Pictures", "32; 16 without weights"),
     stop_patience: int | None = shared.stop_patience_option("10; 25 without weights"),
     reduce_patience: int | None = shared.reduce_patience_option("4; 10 without weights"),
     reduce_factor: float | None = shared.REDUCE_FACTOR,

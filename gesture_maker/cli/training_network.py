@@ -42,9 +42,9 @@ def setting(name: str, help_text: str, panel: str = TRAINING, metavar: str | Non
     return typer.Option(None, name, metavar=metavar, rich_help_panel=panel, help=help_text)
 
 
-def batch_size_option(things: str) -> Any:
+def batch_size_option(things: str, default: str = "32") -> Any:
     """Return the option for how many `things` a step learns from."""
-    return setting("--batch-size", f"{things} in one step (default: 32).")
+    return setting("--batch-size", f"{things} in one step (default: {default}).")
 
 
 def stop_patience_option(default: str) -> Any:

@@ -20,13 +20,19 @@ VARIED = ("rotation", "scale", "shift", "light", "background")
 """The settings of variants that grow over the first epochs where nothing is pretrained."""
 
 FROM_SCRATCH: Mapping[str, Any] = {
+    "batch_size": 16,
     "top_epochs": 0,
+    "epochs": 100,
     "learning_rate": 1e-3,
     "stop_patience": 25,
     "reduce_patience": 10,
     "ease_in": 20,
 }
-"""Other defaults where nothing is pretrained, beside all stages."""
+"""Other defaults where nothing is pretrained, beside all stages.
+
+Drawn hands in HGR1's layout, 600 photos of 8 people and 25 poses at 96 x 96 pixels, MobileNetV3-Small, 40 epochs, one seed; 150 photos of 2 others: batches of 32
+and variants of full strength from the start 0.47, batches of 16 and variants that grow 0.65. At 64 x 64 pixels and full strength it
+stays at chance (0.04) for 15 epochs, and a patience of 10 ended the training there; a learning rate of 0.003 never got away from it."""
 
 LEAST_SIDE, MOST_SIDE = 32, 512
 
