@@ -12,7 +12,7 @@ EXAMPLE = "Example:  gesture-maker image eval first photos_of_other_people --com
 
 
 def evaluate(
-    run: str = typer.Argument(..., metavar="RUN", help="A training on pixels.", show_default=False),
+    run: str = typer.Argument(..., metavar="RUN", help="A training on pixels, or hf://OWNER/NAME.", show_default=False),
     images: str | None = typer.Argument(
         None,
         metavar="IMAGES",
@@ -42,7 +42,7 @@ def evaluate(
     from gesture_maker.cli.progress import progress_bar
     from gesture_maker.pixels.evaluate import evaluate_pixels
 
-    compare = compare and model_of(compare)
+    run, compare = model_of(run), compare and model_of(compare)
     with progress_bar("Recognizing") as progress:
         result = evaluate_pixels(
             run, images, model=model, compare=compare, group_by=group_by, out=out, progress=progress

@@ -14,7 +14,7 @@ EXAMPLE = "Example:  gesture-maker image live first film.mp4 --headless --record
 
 def live(
     context: typer.Context,
-    run: str = typer.Argument(..., metavar="RUN", help="A training on pixels.", show_default=False),
+    run: str = typer.Argument(..., metavar="RUN", help="A training on pixels, or hf://OWNER/NAME.", show_default=False),
     source: str | None = live_shown.SOURCE,
     camera: str | None = live_shown.CAMERA,
     model: Path | None = typer.Option(
@@ -38,10 +38,11 @@ def live(
     No landmarks are needed, so that what hides them does no harm. q, Esc or Ctrl-C end it; what was recorded until then plays.
     """
     frames_of = live_source(context, source, camera)
+    from gesture_maker.cli.hub import model_of
     from gesture_maker.pixels.live import live_pictures
     from gesture_maker.recognition.smoothing import parse_smoothing
 
-    smoothing = parse_smoothing(smooth)
+    run, smoothing = model_of(run), parse_smoothing(smooth)
     with live_shown.shown(
         "gesture-maker image live",
         headless,
