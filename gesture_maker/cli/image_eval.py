@@ -38,10 +38,11 @@ def evaluate(
 
     Photos without a hand are answered like all others. --compare shows whether landmarks or pixels do better on the same photos.
     """
-    from gesture_maker.cli.hub import model_of
+    from gesture_maker.cli.hub import model_of, results_folder
     from gesture_maker.cli.progress import progress_bar
     from gesture_maker.pixels.evaluate import evaluate_pixels
 
+    out = out or results_folder(run, images)
     run, compare = model_of(run), compare and model_of(compare)
     with progress_bar("Recognizing") as progress:
         result = evaluate_pixels(
