@@ -31,7 +31,7 @@ from gesture_maker.training.tensorflow_runtime import load_tensorflow
 
 CLASSES = ("four", "none")
 SIDE = 32
-SETTINGS = PixelSettings(backbone="mobilenetv3-small", image_size=SIDE, pretrained=False)
+SETTINGS = PixelSettings.of({"backbone": "mobilenetv3-small", "image_size": SIDE}, pretrained=False)
 
 
 def save_network(path: Path, turning: float) -> None:
