@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Literal
 
 from gesture_maker.bundle.task import MAX_BYTES, is_tflite, is_zip, mediapipe_folder, read_limited, zip_members
-from gesture_maker.downloading import DownloadError, Progress, download, without_password
+from gesture_maker.downloading import DownloadError, download, without_password
 from gesture_maker.errors import AssetError, BundleError
 from gesture_maker.files import sha256_of, write_bytes
+from gesture_maker.progress import Progress
 
 FOLDER_VARIABLE = "GESTURE_MAKER_ASSETS"
 URL_VARIABLE = "GESTURE_MAKER_ASSETS_URL"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,11 @@ from gesture_maker.bundle.export import Export, export
 from gesture_maker.dataset.folder import DATASETS
 from gesture_maker.evaluation.evaluate import evaluate
 from gesture_maker.evaluation.results import Evaluation
+from gesture_maker.progress import StageProgress, of_stage
 from gesture_maker.steps import Training, train
 from gesture_maker.synthetic.draw import draw_dataset
 from gesture_maker.synthetic.poses import DEMO_CLASSES
 from gesture_maker.training.run_folder import free_run_name
-from gesture_maker.training.session import StageProgress
 
 TRAIN_PEOPLE = range(16)
 TEST_PEOPLE = range(1000, 1008)
@@ -53,14 +52,10 @@ def run_demo(
     suffix = "" if seed == 0 else f"_seed{seed}"
     dataset, test_dataset = DATASETS / f"demo{suffix}", DATASETS / f"demo_other_people{suffix}"
     for folder, drawn in ((dataset, people), (test_dataset, test_people)):
-        draw_dataset(folder, DEMO_CLASSES, drawn, per_person, seed, _stage(progress, f"Drawing {folder.name}"))
+        draw_dataset(folder, DEMO_CLASSES, drawn, per_person, seed, of_stage(progress, f"Drawing {folder.name}"))
     # No estimate: what people not trained on get is measured below, and five more trainings would take half a minute.
     name = name or free_run_name("demo")
     training = train(dataset, name=name, seed=seed, estimate=False, settings=settings, progress=progress)
     exported = export(training.run.path)
-    evaluation = evaluate(training.run.path, test_dataset, progress=_stage(progress, "recognizing"))
+    evaluation = evaluate(training.run.path, test_dataset, progress=of_stage(progress, "recognizing"))
     return Demo(dataset, test_dataset, training, exported, evaluation)
-
-
-def _stage(progress: StageProgress | None, stage: str) -> Callable[[int, int], None] | None:
-    return functools.partial(progress, stage) if progress else None

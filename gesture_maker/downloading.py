@@ -17,9 +17,7 @@ from urllib.parse import urlsplit
 
 from gesture_maker.errors import GestureMakerError
 from gesture_maker.files import sha256_of_file, write_text
-
-Progress = Callable[[int, int], None]
-"""Called with the bytes done and the bytes in all (0 when the server does not say)."""
+from gesture_maker.progress import Progress
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0  # between two pieces, not for the whole

@@ -35,7 +35,7 @@ from gesture_maker.evaluation.plots import save_confusion_matrix, save_curves
 from gesture_maker.files import write_json
 from gesture_maker.landmarks.detector import MIN_DETECTION_CONFIDENCE
 from gesture_maker.landmarks.drawing import PER_CLASS, Example, save_contact_sheet
-from gesture_maker.landmarks.engine import Engine, Progress, find_hands
+from gesture_maker.landmarks.engine import Engine, find_hands
 from gesture_maker.landmarks.hands import Floats, Hand
 from gesture_maker.landmarks.making import (
     MadeTable,
@@ -48,10 +48,11 @@ from gesture_maker.landmarks.making import (
 )
 from gesture_maker.landmarks.mirror import MIRROR_LOOKS
 from gesture_maker.landmarks.table import LandmarkTable, table_path
+from gesture_maker.progress import Progress, StageProgress, of_stage
 from gesture_maker.training import session
 from gesture_maker.training.crossvalidate import known_group, own_hands
 from gesture_maker.training.run import Run
-from gesture_maker.training.session import EpochProgress, StageProgress
+from gesture_maker.training.session import EpochProgress
 from gesture_maker.training.sources import open_source
 from gesture_maker.training.stream import STREAM_FROM
 from gesture_maker.training.table_source import is_table
@@ -277,7 +278,7 @@ def diagnose(
     scores = calibrated(found.scores, temperature)
     confusions, suspects = find_confusions(found, scores, labels), find_suspects(found, scores, labels)
     picture = out or finished.path / DIAGNOSIS
-    looking = functools.partial(progress, "landmarks") if progress else None
+    looking = of_stage(progress, "landmarks")
     missing = save_picture(finished, found, scores, confusions, suspects, picture, looking)
     return Diagnosis(
         finished.path,

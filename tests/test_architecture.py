@@ -27,7 +27,7 @@ ORDER = (
 )
 """The rooms in the order of the data: each may import those before it, and itself."""
 
-LEAVES = {"errors", "files", "images", "downloading", "assets", "mediapipe_runtime", "bundle.task"}
+LEAVES = {"errors", "files", "images", "progress", "downloading", "assets", "mediapipe_runtime", "bundle.task"}
 """Open to all, and themselves on nothing but each other."""
 
 EVERYTHING = {"steps", "demo", "studio", "cli", "__main__", ""}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from gesture_maker.errors import DatasetError
 from gesture_maker.files import sha256_of
 from gesture_maker.landmarks.detector import MIN_DETECTION_CONFIDENCE
 from gesture_maker.landmarks.hands import POINTS, Floats, Hand, embedder_inputs
+from gesture_maker.progress import Progress
 from gesture_maker.training.crossvalidate import group_numbers
 from gesture_maker.training.sources import FolderSource, TableSource, open_source
 from gesture_maker.training.stream import sampled
@@ -26,7 +27,6 @@ MOST_HANDS = 100_000
 HELD_OUT = 5
 """One hand of so many is held out."""
 
-Progress = Callable[[int, int], None]
 Integers = npt.NDArray[np.int64]
 
 

@@ -15,7 +15,7 @@ import json
 import signal
 import time
 import warnings
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,9 +30,9 @@ from gesture_maker.errors import GestureMakerError, RunError
 from gesture_maker.evaluation.metrics import Metrics, measure
 from gesture_maker.files import write_text
 from gesture_maker.landmarks.hands import Floats
+from gesture_maker.progress import Progress
 
 Integers = npt.NDArray[np.int64]
-Progress = Callable[[int, int], None]
 
 IDENTITY = "search"
 """The only key of the first line of `fits.jsonl`."""

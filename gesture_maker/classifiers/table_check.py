@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gesture_maker.classifiers.data import MOST_HANDS, Progress, hands_in
+from gesture_maker.classifiers.data import MOST_HANDS, hands_in
 from gesture_maker.classifiers.data_plots import CHECK_PREFIX, Balance, save_data_plots
 from gesture_maker.dataset.checking import (
     Check,
@@ -27,6 +27,7 @@ from gesture_maker.dataset.folder import ImageDataset
 from gesture_maker.errors import ConfigError
 from gesture_maker.landmarks.hands import NoHand
 from gesture_maker.landmarks.table import TABLE_NAME, table_path
+from gesture_maker.progress import Progress
 from gesture_maker.training.sources import TableSource
 from gesture_maker.training.table_source import Mask, Survey, hands_of, read
 

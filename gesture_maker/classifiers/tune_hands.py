@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gesture_maker.classifiers.data import Integers, LabelledHands, Progress, folds_of, load_hands
+from gesture_maker.classifiers.data import Integers, LabelledHands, folds_of, load_hands
 from gesture_maker.errors import DatasetError, RunError
 from gesture_maker.files import atomic_write, sha256_of
 from gesture_maker.landmarks.hands import EmbedderInputs, Floats, embedder_inputs
 from gesture_maker.landmarks.mirror import MIRROR_LOOKS, to_mirror
+from gesture_maker.progress import Progress
 from gesture_maker.training.augment import mirrored
 from gesture_maker.training.crossvalidate import FOLDS, MOST_HANDS, group_numbers
 from gesture_maker.training.sources import open_source

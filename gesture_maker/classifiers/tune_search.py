@@ -12,7 +12,7 @@ from gesture_maker.classifiers.tune_verdict import Outcome, best_few, judge, not
 from gesture_maker.classifiers.tune_workers import Workers, one_by_one
 from gesture_maker.classifiers.tuned import Trial, Verdict
 from gesture_maker.errors import RunError
-from gesture_maker.training.session import StageProgress
+from gesture_maker.progress import StageProgress
 
 TrialReport = Callable[[Trial, Trial | None], None]
 """Called after each trial with it, and with the best one so far."""

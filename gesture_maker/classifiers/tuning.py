@@ -36,8 +36,9 @@ from gesture_maker.dataset.folder import find_dataset
 from gesture_maker.errors import ConfigError, RunError
 from gesture_maker.files import TEMPORARY_PREFIX
 from gesture_maker.landmarks.detector import MIN_DETECTION_CONFIDENCE
+from gesture_maker.progress import StageProgress, of_stage
 from gesture_maker.training.run_folder import RUNS, check_writable, valid_run_name
-from gesture_maker.training.session import MAX_SEED, StageProgress, versions
+from gesture_maker.training.session import MAX_SEED, versions
 from gesture_maker.training.table_source import run_name
 
 TRIALS = 30
@@ -82,7 +83,7 @@ def tune(
         place,
         group_by=group_by,
         min_detection_confidence=min_detection_confidence,
-        progress=(lambda done, total: progress("landmarks", done, total)) if progress else None,
+        progress=of_stage(progress, "landmarks"),
     )
     settings = {
         "seed": seed,

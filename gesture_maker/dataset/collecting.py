@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,8 +23,7 @@ from gesture_maker.dataset.sources import Candidate, Plan, Skipped, name_below, 
 from gesture_maker.errors import ConfigError, SourceError, UnreadableImage
 from gesture_maker.files import sha256_of, sha256_of_file
 from gesture_maker.images import read_image
-
-Progress = Callable[[int, int], None]
+from gesture_maker.progress import Progress
 
 THREADS = 4  # decoding to see whether an image is whole is nearly all of the time, and Pillow does it without the GIL
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,9 @@ from gesture_maker.dataset.names import NONE, normalize_label
 from gesture_maker.errors import DatasetError, LabelError
 from gesture_maker.files import sha256_of_file, write_text
 from gesture_maker.images import is_image_name
+from gesture_maker.progress import Progress
 
 ROUNDS = 3  # one is enough unless somebody puts files in the way meanwhile
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,8 @@ from gesture_maker.evaluation.report.pictures import Pictures
 from gesture_maker.evaluation.results import Prediction
 from gesture_maker.images import Pixels, read_image
 from gesture_maker.landmarks.hands import NOT_FOUND, Hand
+from gesture_maker.progress import Progress
 from gesture_maker.recognition.recognizer import Recognizer
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)

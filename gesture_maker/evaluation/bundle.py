@@ -15,12 +15,13 @@ from gesture_maker.dataset.folder import find_dataset
 from gesture_maker.dataset.names import class_of_bundle_label
 from gesture_maker.errors import BundleError
 from gesture_maker.evaluation.asking import ask_about_landmarks, ask_about_photos, hand_answer
-from gesture_maker.evaluation.model import Model, Progress
+from gesture_maker.evaluation.model import Model
 from gesture_maker.evaluation.questions import Questions, landmarks_of_table, landmarks_of_test_part
 from gesture_maker.evaluation.report.html import Html, code, join, name, paragraph
 from gesture_maker.evaluation.report.pictures import Pictures
 from gesture_maker.evaluation.report.provenance import about_file, about_training, training_facts, written_in
 from gesture_maker.evaluation.results import GESTURE_RECOGNIZER, Prediction
+from gesture_maker.progress import Progress
 from gesture_maker.recognition.recognizer import Recognizer
 from gesture_maker.training.run import Run
 from gesture_maker.training.table_source import is_table

@@ -10,9 +10,10 @@ from gesture_maker.evaluation.diagnose import Confusion, Suspect, least_sure
 from gesture_maker.files import sha256_of_file
 from gesture_maker.landmarks.detector import MIN_DETECTION_CONFIDENCE
 from gesture_maker.landmarks.drawing import PER_CLASS, Example, save_contact_sheet
-from gesture_maker.landmarks.engine import Progress, find_hands
+from gesture_maker.landmarks.engine import find_hands
 from gesture_maker.landmarks.hands import Floats, Hand
 from gesture_maker.landmarks.table import LandmarkTable, table_path
+from gesture_maker.progress import Progress
 from gesture_maker.training.crossvalidate import CrossValidation
 from gesture_maker.training.run import Run
 

@@ -12,7 +12,7 @@ import numpy as np
 from gesture_maker.evaluation.asking import about_unreadable
 from gesture_maker.evaluation.bundle import about_canned, find_bundle
 from gesture_maker.evaluation.metrics import NO_ANSWER, NO_HAND, Metrics, measure
-from gesture_maker.evaluation.model import Model, Progress, about_unknown_classes, results_folder
+from gesture_maker.evaluation.model import Model, about_unknown_classes, results_folder
 from gesture_maker.evaluation.plots import save_confusion_matrix
 from gesture_maker.evaluation.questions import Questions, about_trained_on
 from gesture_maker.evaluation.report.page import Asking, report_page
@@ -26,6 +26,7 @@ from gesture_maker.evaluation.results import (
     interval_of,
 )
 from gesture_maker.files import write_csv, write_json, write_text
+from gesture_maker.progress import Progress
 
 COLUMNS = ("file", "label", "answer", "score", "right", "canned", "handedness", "milliseconds", "reason")
 

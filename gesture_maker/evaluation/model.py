@@ -7,7 +7,7 @@ which questions they can be asked, who asks them, and what can be told of where 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,9 +17,8 @@ from gesture_maker.evaluation.report.html import Html, Section
 from gesture_maker.evaluation.report.pictures import Pictures
 from gesture_maker.evaluation.report.provenance import table_of_versions
 from gesture_maker.evaluation.results import Prediction, Runtime
+from gesture_maker.progress import Progress
 from gesture_maker.training.run_folder import RunFolder
-
-Progress = Callable[[int, int], None]
 
 
 class Model(ABC):

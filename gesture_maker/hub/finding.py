@@ -14,7 +14,8 @@ from gesture_maker.files import write_text
 from gesture_maker.hub.addresses import SCHEME, Address, host_of, is_commit, parse_address
 from gesture_maker.hub.client import endpoint_of, opened
 from gesture_maker.hub.fetching import cache_folder
-from gesture_maker.hub.pulling import MAIN, Progress, commit_of, intact, placed
+from gesture_maker.hub.pulling import MAIN, commit_of, intact, placed
+from gesture_maker.progress import Progress
 
 
 def is_hub_address(text: str | Path) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,8 @@ from gesture_maker.hub.fetching import fetch_file, fetch_manifest, forget
 from gesture_maker.hub.formats import check_content, parsed_json
 from gesture_maker.hub.kinds import CARD, LABELS
 from gesture_maker.hub.manifest import MANIFEST, Manifest, read_manifest
+from gesture_maker.progress import Progress
 from gesture_maker.training.run_folder import RUNS, check_writable, valid_run_name
-
-Progress = Callable[[int, int], None]
-"""Called with the bytes done and the bytes in all."""
 
 PULLED = "pulled.json"
 """In a pulled folder: where it is from."""

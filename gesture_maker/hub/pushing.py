@@ -5,7 +5,6 @@ What is large is sent file by file before the commit, so that a push that broke 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,7 @@ from gesture_maker.hub.fetching import fetch_manifest
 from gesture_maker.hub.kinds import CARD
 from gesture_maker.hub.manifest import MANIFEST, manifest_of, read_manifest
 from gesture_maker.hub.reading import check_nothing_private, read_run
-
-Progress = Callable[[int, int], None]
-"""Called with the bytes done and the bytes in all."""
+from gesture_maker.progress import Progress
 
 MAIN = "main"
 

@@ -7,7 +7,7 @@ an empty battery cost the last seconds only.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +23,7 @@ from gesture_maker.landmarks.detector import MIN_DETECTION_CONFIDENCE
 from gesture_maker.landmarks.hands import HandOrNot, NoHand
 from gesture_maker.landmarks.looking import Box, Found, Look
 from gesture_maker.landmarks.table import DamagedTable, LandmarkTable
-
-Progress = Callable[[int, int], None]
+from gesture_maker.progress import Progress
 
 ENGINES = ("local", "ray")
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,8 +27,7 @@ from gesture_maker.landmarks.looking import Look, box_key
 from gesture_maker.landmarks.mirror import to_mirror
 from gesture_maker.landmarks.table import DamagedTable, LandmarkTable, table_path
 from gesture_maker.landmarks.table_file import TableWriter, keys_of
-
-StageProgress = Callable[[str, int, int], None]
+from gesture_maker.progress import StageProgress, of_stage
 
 SUFFIX = ".parquet"
 
@@ -120,13 +118,13 @@ def make_table(
     with Detectors(min_detection_confidence) as detectors:
         while True:
             try:
-                filled = fill(listing, table, plain, engine, _stage(progress, "landmarks"), detectors)
+                filled = fill(listing, table, plain, engine, of_stage(progress, "landmarks"), detectors)
                 counts = _count(listing, filled, table, plain)
                 looks += filled.looks
                 chosen = to_mirror(counts.labels, filled.sha256, counts.usable, mirror)
                 if len(chosen):
                     part = Listing(listing.root, listing.images.take(pyarrow.array(chosen)))
-                    looks += fill(part, table, mirrored, engine, _stage(progress, "mirror"), detectors).looks
+                    looks += fill(part, table, mirrored, engine, of_stage(progress, "mirror"), detectors).looks
                 table.merge(named(listing, filled), [plain.key(), mirrored.key()])
                 break
             except DamagedTable:  # it goes on without the file, whose images are looked at again
@@ -213,7 +211,3 @@ def _answers(listing: Listing, filled: Filled, table: LandmarkTable, look: Look,
     keys = [whole if box is None else look.key(box) for box in boxes]
     found = table.get_many([filled.hex(index) for index in rows], keys)
     return [filled.unreadable.get(index) or held(answer) for index, answer in zip(rows, found, strict=True)]
-
-
-def _stage(progress: StageProgress | None, stage: str) -> Callable[[int, int], None] | None:
-    return functools.partial(progress, stage) if progress else None

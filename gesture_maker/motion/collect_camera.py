@@ -18,7 +18,8 @@ from gesture_maker.dataset.collecting import CollectResult
 from gesture_maker.dataset.names import normalize_label
 from gesture_maker.errors import ConfigError, SourceError
 from gesture_maker.motion.collect_recording import RecordedClip
-from gesture_maker.motion.collecting import ClipCollector, Progress, check_place
+from gesture_maker.motion.collecting import ClipCollector, check_place
+from gesture_maker.progress import Progress
 from gesture_maker.recognition.capturing import check_writable
 from gesture_maker.recognition.frames import Frame, FrameSource, open_frames
 from gesture_maker.recognition.stages import interrupts_noted

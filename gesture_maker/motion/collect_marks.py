@@ -25,7 +25,8 @@ from gesture_maker.dataset.names import normalize_label
 from gesture_maker.dataset.sources import Skipped, check_apart
 from gesture_maker.errors import LabelError, SourceError
 from gesture_maker.motion.collect_recording import RecordedClip
-from gesture_maker.motion.collecting import ClipCollector, Progress, check_place
+from gesture_maker.motion.collecting import ClipCollector, check_place
+from gesture_maker.progress import Progress
 from gesture_maker.recognition.frames import open_film
 
 COLUMNS, GROUP = ("begin", "end", "label"), "group"

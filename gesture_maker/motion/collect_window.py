@@ -14,7 +14,7 @@ from gesture_maker.dataset.collecting import CollectResult
 from gesture_maker.dataset.names import normalize_label
 from gesture_maker.motion.clips import motion_order
 from gesture_maker.motion.collect_camera import PAUSE, SECONDS, Takes, open_takes, record_clips
-from gesture_maker.motion.collecting import Progress
+from gesture_maker.progress import Progress
 from gesture_maker.recognition.capture_window import STOP_KEYS, Scene, draw_capture
 from gesture_maker.recognition.frames import Frame, FrameSource
 from gesture_maker.recognition.window import HeldKey, Window

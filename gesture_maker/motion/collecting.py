@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -35,9 +35,8 @@ from gesture_maker.motion.clips import (
 )
 from gesture_maker.motion.collect_sources import CLIP_FRAMES, FoundClip, Item, pieces, planned_clips
 from gesture_maker.motion.fetching import PREFIX, Fetched, clean_up, fetch, is_kaggle
+from gesture_maker.progress import Progress
 from gesture_maker.recognition.capturing import UNDONE
-
-Progress = Callable[[int, int], None]
 
 
 def collect_clips(

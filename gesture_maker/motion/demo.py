@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,8 @@ from gesture_maker.files import write_csv
 from gesture_maker.motion.clips import STILL
 from gesture_maker.motion.collect_marks import Mark
 from gesture_maker.motion.evaluate import FilmEvaluation, MotionEvaluation, evaluate_film, evaluate_motions
-from gesture_maker.motion.prepare import Progress
 from gesture_maker.motion.train import MotionTraining, train_motions
+from gesture_maker.progress import Progress, StageProgress, of_stage
 from gesture_maker.synthetic.motion_dataset import draw_motion_dataset, write_film
 from gesture_maker.synthetic.motion_film import RATE, draw_motion_film
 from gesture_maker.synthetic.motions import MOTIONS
@@ -45,7 +44,7 @@ class MotionDemo:
 def run_motion_demo(
     seed: int = 0,
     name: str | None = None,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
     *,
     people: Sequence[int] = TRAIN_PEOPLE,
     test_people: Sequence[int] = TEST_PEOPLE,
@@ -63,22 +62,20 @@ def run_motion_demo(
     dataset, test_dataset = DATASETS / f"motion_demo{suffix}", DATASETS / f"motion_demo_other_people{suffix}"
     for folder, drawn in ((dataset, people), (test_dataset, test_people)):
         draw_motion_dataset(
-            folder, labels, drawn, per_person, seed, progress=_stage(progress, f"Drawing {folder.name}")
+            folder, labels, drawn, per_person, seed, progress=of_stage(progress, f"Drawing {folder.name}")
         )
     film = DATASETS / f"motion_demo_film{suffix}.mp4"
-    marks = film_with_marks(film, events, FILM_PERSON, seed, _stage(progress, f"Drawing {film.name}"))
+    marks = film_with_marks(film, events, FILM_PERSON, seed, of_stage(progress, f"Drawing {film.name}"))
     name = name or free_run_name("motion-demo")
     training = train_motions(
         dataset, name=name, shares=SHARES, settings={"seed": seed, **(settings or {})}, progress=progress
     )
     evaluation = evaluate_motions(training.run.path, test_dataset, progress=progress)
-    told = evaluate_film(training.run.path, film, marks, progress=_stage(progress, "recognizing"))
+    told = evaluate_film(training.run.path, film, marks, progress=of_stage(progress, "recognizing"))
     return MotionDemo(dataset, test_dataset, training, evaluation, film, told)
 
 
-def film_with_marks(
-    film: Path, events: int, person: int, seed: int, progress: functools.partial[None] | None = None
-) -> list[Mark]:
+def film_with_marks(film: Path, events: int, person: int, seed: int, progress: Progress | None = None) -> list[Mark]:
     """Draw a film of so many gestures, with its marks as a CSV beside it, unless it is there; return the marks."""
     made, frames = draw_motion_film(events, person, seed)
     marks = [Mark(one.begin, one.end, one.label) for one in made]
@@ -96,7 +93,3 @@ def film_with_marks(
         rows = [{"begin": round(mark.begin, 3), "end": round(mark.end, 3), "label": mark.label} for mark in marks]
         write_csv(table, rows, ("begin", "end", "label"))
     return marks
-
-
-def _stage(progress: Progress | None, stage: str) -> functools.partial[None] | None:
-    return functools.partial(progress, stage) if progress else None

@@ -28,6 +28,7 @@ from gesture_maker.motion.prepare import follow_dataset
 from gesture_maker.motion.report import AboutClips, motion_page
 from gesture_maker.motion.run import MotionRun, Sequences
 from gesture_maker.motion.windows import windows_of
+from gesture_maker.progress import StageProgress
 from gesture_maker.recognition.interpreter import TfliteModel
 from gesture_maker.training.run_folder import SplitRow
 
@@ -38,8 +39,6 @@ frames of a gesture have to be seen before it is told."""
 STRIP_FRAMES, STRIP_HEIGHT = 6, 96  # of a wrong clip's picture
 MOST_STRIPS = 60  # 0.6 MB of a page
 _TIMED = 50  # windows
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +91,7 @@ def evaluate_motions(
     *,
     group_by: str | None = None,
     out: Path | None = None,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
 ) -> MotionEvaluation:
     """Return how well a run does on a dataset's clips, or on its own test part, with a report of it.
 
@@ -205,7 +204,7 @@ def _own(run: MotionRun) -> tuple[list[SplitRow], Sequences, dict[str, Clip]]:
 
 
 def _others(
-    run: MotionRun, dataset: str | Path, group_by: str | None, progress: Progress | None
+    run: MotionRun, dataset: str | Path, group_by: str | None, progress: StageProgress | None
 ) -> tuple[list[SplitRow], Sequences, dict[str, Clip]]:
     if is_point_history(Path(dataset)):
         return _paths(run, Path(dataset))

@@ -21,6 +21,7 @@ from gesture_maker.landmarks.local_engine import usable_cores
 from gesture_maker.motion.clips import Clip, clip_sha256, read_frames
 from gesture_maker.motion.track import MAX_GAP, HandTrack
 from gesture_maker.motion.track_table import TrackRow, TrackTable
+from gesture_maker.progress import Progress
 from gesture_maker.recognition.frames import Frame
 from gesture_maker.recognition.remote import landmarks_bundle
 from gesture_maker.recognition.runtime import RuntimeOptions
@@ -33,8 +34,6 @@ BORDER = 0.25  # of the longer side, replicated: of single photos that fill the 
 
 FOLDER_RATE = 25.0
 """Frames per second of a folder of frames, where nothing says how fast they were taken."""
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)

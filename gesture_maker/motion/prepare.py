@@ -7,7 +7,7 @@ part. A clip in which no hand can be followed has a part too: the test counts it
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,14 +25,13 @@ from gesture_maker.motion.run import Sequences
 from gesture_maker.motion.track import MAX_GAP
 from gesture_maker.motion.track_table import TABLE, TrackTable
 from gesture_maker.motion.windows import ClipWindows, windows_of
+from gesture_maker.progress import StageProgress, of_stage
 from gesture_maker.training.run_folder import SplitRow
 
 SHARES = (64, 16, 20)
 """Percent for train, validation and test."""
 
 _CLIPS, _PATHS = Words("readable clip", "readable clips", "clips"), Words("path", "paths", "paths")
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +71,7 @@ def prepare_motions(
     group_by: str | None = None,
     max_gap: float = MAX_GAP,
     folder_rate: float = FOLDER_RATE,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
 ) -> PreparedMotions:
     """Return a dataset's windows by part. See `train_motions` for the arguments. Raises DatasetError for what cannot be trained on."""
     if is_point_history(Path(dataset)):
@@ -121,15 +120,11 @@ def follow_dataset(
     *,
     max_gap: float = MAX_GAP,
     folder_rate: float = FOLDER_RATE,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
 ) -> list[Followed]:
     """Return the track of each clip of a dataset, with the table beside it (or in the user's cache, where that is read-only)."""
     table = TrackTable(table_path(root, TABLE))
-
-    def told(done: int, total: int) -> None:
-        if progress:
-            progress("landmarks", done, total)
-
+    told = of_stage(progress, "landmarks")
     return follow_clips(clips, table, max_gap=max_gap, folder_rate=folder_rate, progress=told)
 
 

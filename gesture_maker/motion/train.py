@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,9 +15,10 @@ from gesture_maker.files import write_bytes
 from gesture_maker.motion.features import RATE, Features
 from gesture_maker.motion.following import FOLDER_RATE
 from gesture_maker.motion.measure import MotionMeasured, measure_clips
-from gesture_maker.motion.prepare import SHARES, PreparedMotions, Progress, prepare_motions
+from gesture_maker.motion.prepare import SHARES, PreparedMotions, prepare_motions
 from gesture_maker.motion.run import KERAS, MotionRun
 from gesture_maker.motion.track import MAX_GAP
+from gesture_maker.progress import StageProgress, of_stage
 from gesture_maker.recognition.interpreter import TfliteModel
 from gesture_maker.training.motion.settings import MotionSettings
 from gesture_maker.training.run_folder import versions_of
@@ -46,7 +46,7 @@ def train_motions(
     max_gap: float = MAX_GAP,
     folder_rate: float = FOLDER_RATE,
     runs: Path | None = None,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
 ) -> MotionTraining:
     """Train on a folder of clips, or a table of fingertip paths, into a fresh run folder.
 
@@ -106,12 +106,12 @@ def train_motions(
     return _finish(run, prepared, progress)
 
 
-def resume_motions(name: str | Path, progress: Progress | None = None) -> MotionTraining:
+def resume_motions(name: str | Path, progress: StageProgress | None = None) -> MotionTraining:
     """Go on with a training that was interrupted, and return it. Raises RunError when there is none, or it was finished."""
     return _finish(MotionRun.load_unfinished(name), None, progress)
 
 
-def _finish(run: MotionRun, prepared: PreparedMotions | None, progress: Progress | None) -> MotionTraining:
+def _finish(run: MotionRun, prepared: PreparedMotions | None, progress: StageProgress | None) -> MotionTraining:
     from gesture_maker.training.motion.export import to_tflite
     from gesture_maker.training.motion.fitting import fit
 
@@ -125,7 +125,7 @@ def _finish(run: MotionRun, prepared: PreparedMotions | None, progress: Progress
             run.labels,
             settings,
             run.path,
-            functools.partial(progress, "training") if progress else None,
+            of_stage(progress, "training"),
         )
     write_bytes(run.path / run.MODEL, to_tflite(run.path / KERAS))
     seconds = run.description.get("seconds", 0.0) + time.monotonic() - started

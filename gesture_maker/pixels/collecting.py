@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -35,9 +35,7 @@ from gesture_maker.dataset.sources import Candidate, Item, Plan, Skipped, called
 from gesture_maker.errors import ConfigError, DatasetError, SourceError, UnreadableImage
 from gesture_maker.files import sha256_of
 from gesture_maker.images import Pixels, read_image
-
-Progress = Callable[[str, int, int], None]
-"""Called with the stage, what is done and what there is in all: `masks` are looked at, then `photos` copied."""
+from gesture_maker.progress import StageProgress, of_stage
 
 STAGES = ("masks", "photos")
 _CHANGED = "#background="  # in the manifest's source, of a photo whose background was changed
@@ -56,14 +54,14 @@ def collect_hgr1(
     dataset: str | Path,
     background: Background = "keep",
     *,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
     below: Path | None = None,
 ) -> Hgr1Collected:
     """Copy HGR1's photos into a dataset with their masks, and return what was added, there already, and skipped and why.
 
     A source is a folder or zip with photos, masks or both, wherever in it they lie; classes are the gestures, groups the persons.
     `background`: of the photos in the dataset; with `remove` and `blur` they are new files, PNGs. `below`: a folder that
-    sources are called relative to, in messages and in the manifest.
+    sources are called relative to, in messages and in the manifest. `progress`: of `masks`, which are looked at, then of `photos`, which are copied.
 
     Raises SourceError, DatasetError or ConfigError for input that cannot be used, before anything is copied. Interrupted and
     called again, it goes on where it stopped.
@@ -100,7 +98,7 @@ def collect_hgr1(
             )
             for one in pairs.photos
         ]
-        result = collect_planned(Plan(candidates, skipped), root, _of_stage(progress, "photos"))
+        result = collect_planned(Plan(candidates, skipped), root, of_stage(progress, "photos"))
     named = tuple(Skipped(name_below(one.name, below), name_below(one.reason, below)) for one in result.skipped)
     return Hgr1Collected(replace(result, skipped=named), skin)
 
@@ -165,9 +163,9 @@ def _paired(items: dict[str, Item], sources: list[Path]) -> Hgr1:
     )
 
 
-def _skin_colour(masks: list[Item], progress: Progress | None) -> SkinColour:
+def _skin_colour(masks: list[Item], progress: StageProgress | None) -> SkinColour:
     """Return which colour skin has, having looked at the border of every mask that can be read. Raises SourceError."""
-    report = _of_stage(progress, "masks")
+    report = of_stage(progress, "masks")
     votes: Any = 0
     pool = ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1))
     try:
@@ -209,7 +207,3 @@ def _check_same_background(root: Path, background: Background) -> None:
             raise DatasetError(
                 f"{root} has HGR1's photos with --background {changed or 'keep'} already: give that, or another dataset."
             )
-
-
-def _of_stage(progress: Progress | None, stage: str) -> Callable[[int, int], None] | None:
-    return None if progress is None else lambda done, total: progress(stage, done, total)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from gesture_maker.evaluation.evaluate import evaluate
-from gesture_maker.evaluation.model import Model, Progress
+from gesture_maker.evaluation.model import Model
 from gesture_maker.evaluation.results import Evaluation
 from gesture_maker.pixels.model import PixelModel
 from gesture_maker.pixels.run import PixelRun
+from gesture_maker.progress import Progress
 from gesture_maker.training.run_folder import RUNS
 
 

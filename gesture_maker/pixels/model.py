@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gesture_maker.evaluation.asking import Answer, ask_about_photos
-from gesture_maker.evaluation.model import Model, Progress
+from gesture_maker.evaluation.model import Model
 from gesture_maker.evaluation.questions import Questions
 from gesture_maker.evaluation.report.html import Html, Section, join, name, paragraph, table
 from gesture_maker.evaluation.report.numbers import between, counted, percent
@@ -22,6 +22,7 @@ from gesture_maker.pixels.classifier import PixelClassifier
 from gesture_maker.pixels.map_gallery import where_it_looks
 from gesture_maker.pixels.pictures import cut
 from gesture_maker.pixels.run import PixelRun
+from gesture_maker.progress import Progress
 from gesture_maker.training.pixels.backbones import BACKBONES
 
 

@@ -7,7 +7,7 @@ while the training lasts, and no more memory than a batch.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from gesture_maker.landmarks.hands import NOT_FOUND, Hand
 from gesture_maker.landmarks.table import LandmarkTable, table_path
 from gesture_maker.pixels.pictures import Seeing, cut, stretched
 from gesture_maker.pixels.run import PixelRun
+from gesture_maker.progress import StageProgress, of_stage
 from gesture_maker.training.pixels.augment import Pictures
 from gesture_maker.training.run_folder import SplitRow
 
@@ -33,7 +34,6 @@ SHARES = (70, 15, 15)
 
 _PHOTOS = Words("readable photo", "readable photos", "photos")
 
-Progress = Callable[[str, int, int], None]
 
 _READING, _LANDMARKS = "reading", "landmarks"
 
@@ -96,7 +96,7 @@ def prepare_photos(
     group_by: str | None = None,
     test: str | Path | None = None,
     held_out: Collection[str] = (),
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
 ) -> Prepared:
     """Return a dataset's photos by part; with `test`, that dataset is the whole test part, with `held_out` these files of `dataset`.
 
@@ -144,7 +144,7 @@ def prepare_photos(
     return Prepared(data.root, others.root if others else None, tuple(labels), tuple(parted), tuple(warnings))
 
 
-def write_pictures(prepared: Prepared, seeing: Seeing, folder: Path, progress: Progress | None = None) -> None:
+def write_pictures(prepared: Prepared, seeing: Seeing, folder: Path, progress: StageProgress | None = None) -> None:
     """Write the pictures of all parts into a folder, for `read_pictures`. Raises DatasetError for a photo that changed meanwhile."""
     folder.mkdir()
     numbers = {label: number for number, label in enumerate(prepared.labels)}
@@ -231,15 +231,11 @@ def _pictures(photos: Sequence[Photo], seeing: Seeing) -> Iterator[tuple[Any, An
         yield seeing.picture(pixels, box), None if mask is None else stretched(cut(mask, box), seeing.side)
 
 
-def _looked_at(data: ImageDataset, seeing: Seeing, progress: Progress | None) -> list[Photo]:
+def _looked_at(data: ImageDataset, seeing: Seeing, progress: StageProgress | None) -> list[Photo]:
     if seeing.crop == "none":
         return [_read(image, data.root) for image in _told(data.images, _READING, progress)]
     table = LandmarkTable.open(table_path(data.root))
-
-    def told(done: int, total: int) -> None:
-        if progress:
-            progress(_LANDMARKS, done, total)
-
+    told = of_stage(progress, _LANDMARKS)
     photos = []
     for image, seen in zip(
         data.images, find_hands([one.path for one in data.images], table, progress=told), strict=True
@@ -250,7 +246,7 @@ def _looked_at(data: ImageDataset, seeing: Seeing, progress: Progress | None) ->
     return photos
 
 
-def _told(images: Sequence[LabelledImage], stage: str, progress: Progress | None) -> Iterator[LabelledImage]:
+def _told(images: Sequence[LabelledImage], stage: str, progress: StageProgress | None) -> Iterator[LabelledImage]:
     for done, image in enumerate(images, 1):
         yield image
         if progress:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,17 +19,10 @@ from gesture_maker.evaluation.plots import save_confusion_matrix, save_curves
 from gesture_maker.files import sha256_of_file, write_bytes, write_csv
 from gesture_maker.pixels.maps import TENSOR, keep_head
 from gesture_maker.pixels.pictures import MARGIN, Seeing
-from gesture_maker.pixels.prepare import (
-    SHARES,
-    Prepared,
-    Progress,
-    has_masks,
-    prepare_photos,
-    read_pictures,
-    write_pictures,
-)
+from gesture_maker.pixels.prepare import SHARES, Prepared, has_masks, prepare_photos, read_pictures, write_pictures
 from gesture_maker.pixels.run import KERAS, PICTURES, PixelRun
 from gesture_maker.pixels.weights import Weights, find_weights
+from gesture_maker.progress import StageProgress, of_stage
 from gesture_maker.recognition.interpreter import TfliteModel
 from gesture_maker.training.crossvalidate import group_numbers
 from gesture_maker.training.pixels.augment import Pictures
@@ -77,7 +70,7 @@ def train_pixels(
     test: str | Path | None = None,
     held_out: Collection[str] = (),
     runs: Path | None = None,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
 ) -> PixelTraining:
     """Train on a folder of class folders into a fresh run folder.
 
@@ -94,7 +87,7 @@ def train_pixels(
     chosen = PixelSettings.of(given, pretrained=str(weights) != SCRATCH)
     seeing = Seeing(chosen.image_size, crop, margin)
     name = PixelRun.new_name(name, f"{Path(dataset).resolve().stem}-image", runs)
-    found = find_weights(weights, chosen.backbone, weights_sha256, _stage(progress, "downloading"))
+    found = find_weights(weights, chosen.backbone, weights_sha256, of_stage(progress, "downloading"))
     prepared = prepare_photos(
         dataset,
         seeing,
@@ -137,12 +130,12 @@ def train_pixels(
     return _finish(PixelRun.create(name, description, fill, runs), prepared, progress)
 
 
-def resume_pixels(name: str | Path, progress: Progress | None = None) -> PixelTraining:
+def resume_pixels(name: str | Path, progress: StageProgress | None = None) -> PixelTraining:
     """Go on with a training that was interrupted, and return it. Raises RunError when there is none, or it was finished."""
     return _finish(PixelRun.load_unfinished(name), None, progress)
 
 
-def _finish(run: PixelRun, prepared: Prepared | None, progress: Progress | None) -> PixelTraining:
+def _finish(run: PixelRun, prepared: Prepared | None, progress: StageProgress | None) -> PixelTraining:
     from gesture_maker.training.pixels.export import to_tflite, with_metadata
     from gesture_maker.training.pixels.fitting import fit
 
@@ -155,7 +148,7 @@ def _finish(run: PixelRun, prepared: Prepared | None, progress: Progress | None)
             run.path,
             weights=weights.path if weights else None,
             training=run.description["fingerprint"] + (weights.sha256 if weights else ""),
-            progress=_stage(progress, "training"),
+            progress=of_stage(progress, "training"),
         )
         content = to_tflite(run.path / KERAS)
         tensor = keep_head(run, content, parts["train"].x[0])
@@ -228,7 +221,3 @@ def _numbered(history: list[dict[str, Any]]) -> list[dict[str, float]]:
         {name: value for name, value in row.items() if name != "stage"} | {"epoch": number}
         for number, row in enumerate(history, 1)
     ]
-
-
-def _stage(progress: Progress | None, stage: str) -> Callable[[int, int], None] | None:
-    return (lambda done, total: progress(stage, done, total)) if progress else None

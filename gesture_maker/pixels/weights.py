@@ -7,7 +7,6 @@ the SHA-256 that its maker tells, so that nobody trains on what came from somewh
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +14,11 @@ from gesture_maker.downloading import DownloadError, downloaded_file
 from gesture_maker.errors import ConfigError, RunError
 from gesture_maker.files import sha256_of_file
 from gesture_maker.pixels.run import PixelRun
+from gesture_maker.progress import Progress
 from gesture_maker.training.pixels.backbones import BACKBONES, Backbone
 from gesture_maker.training.pixels.settings import IMAGENET, SCRATCH
 
 _MAX_BYTES = 500 << 20  # ResNet50 without its top has 95 MB
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

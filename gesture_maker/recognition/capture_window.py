@@ -21,6 +21,7 @@ from gesture_maker.images import Pixels
 from gesture_maker.landmarks.drawing import draw_hand
 from gesture_maker.landmarks.fonts import font_file, readable
 from gesture_maker.landmarks.hands import Hand
+from gesture_maker.progress import StageProgress
 from gesture_maker.recognition.capturing import (
     LOOK_SECONDS,
     RATE,
@@ -29,7 +30,6 @@ from gesture_maker.recognition.capturing import (
     CaptureResult,
     Pace,
     Photo,
-    Progress,
     Seen,
     Session,
     jpeg_of,
@@ -73,7 +73,7 @@ def collect_in_window(
     only_usable: bool = False,
     mirrored_source: bool = False,
     mirror: bool = True,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
     window: Callable[[str], Window] = Window,
 ) -> CaptureResult:
     """Show the camera and take photos while the space bar is held, `rate` per second; return what was added to the dataset.

@@ -31,6 +31,7 @@ from gesture_maker.files import sha256_of
 from gesture_maker.images import MIN_SIDE, Pixels
 from gesture_maker.landmarks.detector import HandDetector
 from gesture_maker.landmarks.hands import Hand
+from gesture_maker.progress import StageProgress, of_stage
 from gesture_maker.recognition.frames import Frame, FrameSource, is_address, open_frames, without_password
 from gesture_maker.recognition.stages import interrupts_noted
 
@@ -42,8 +43,6 @@ COUNTDOWN = 3  # seconds, to bring the hand in front of the camera
 NO_HAND_SECONDS = 60.0  # without a hand, after which `only_usable` gives up where nobody sees a screen
 UNDONE = ".undone"
 """Folder within a dataset for the photos of bursts that were undone: hidden, so that no step takes them for images of it."""
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -288,7 +287,7 @@ def open_session(
     only_usable: bool = False,
     mirrored_source: bool = False,
     look_always: bool = False,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
 ) -> Iterator[Session]:
     """Open a dataset and a camera, and have everything in the dataset and its manifest however the block ends.
 
@@ -306,7 +305,7 @@ def open_session(
     next_number(root / label, label)  # raises where no folder can be
     check_writable(root)
     writer = DatasetWriter(root)
-    writer.learn((lambda done, total: progress("dataset", done, total)) if progress else None)
+    writer.learn(of_stage(progress, "dataset"))
     album = Album(writer, _name_of(camera), only_usable)
     with HandDetector() as detector:
         source = open_frames(camera, mirrored=mirrored_source)
@@ -333,7 +332,7 @@ def collect_headless(
     only_usable: bool = False,
     mirrored_source: bool = False,
     countdown: Callable[[int], None] | None = None,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
 ) -> CaptureResult:
     """Take `count` photos of a class at `rate` per second and return what was added to the dataset.
 
@@ -358,7 +357,7 @@ def collect_headless(
     return result
 
 
-def _take(session: Session, label: str, count: int, pace: Pace, progress: Progress | None) -> None:
+def _take(session: Session, label: str, count: int, pace: Pace, progress: StageProgress | None) -> None:
     burst, taken, seen = session.album.begin(label), 0, time.monotonic()
     while taken < count and not session.over:
         frame = session.frames.get(LOOK_SECONDS)

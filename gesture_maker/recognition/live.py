@@ -19,6 +19,7 @@ from gesture_maker.bundle.finding import find_bundle
 from gesture_maker.bundle.task import read_task
 from gesture_maker.errors import ConfigError, GestureMakerError
 from gesture_maker.mediapipe_runtime import load_mediapipe
+from gesture_maker.progress import Progress
 from gesture_maker.recognition.answering import (
     CameraAnswers,
     FilmAnswers,
@@ -45,8 +46,6 @@ FILM_ROOM = 2  # frames between two stages, to even out what some take longer; m
 UNDER_WAY = 2  # frames of a camera between reading and showing: one is being recognized, one drawn and recorded
 CAMERA_ROOM = 1  # frames of a camera that wait to be shown
 PATIENCE = 5.0  # seconds for an answer, after which MediaPipe gets the next frame all the same; it takes 0.03
-
-Progress = Callable[[int, int], None]
 
 
 def live(

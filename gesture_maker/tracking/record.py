@@ -22,8 +22,9 @@ from gesture_maker.classifiers.kinds import MODEL_MAKER
 from gesture_maker.classifiers.tuned import TUNING, Trial, Tuning, load_tuning
 from gesture_maker.files import sha256_of, sha256_of_file
 from gesture_maker.landmarks.table import TABLE_NAME
+from gesture_maker.progress import Progress
 from gesture_maker.tracking.models import write_model
-from gesture_maker.tracking.recording import Entry, Measured, Progress, Recording, Tracked, recording
+from gesture_maker.tracking.recording import Entry, Measured, Recording, Tracked, recording
 from gesture_maker.tracking.registry import PIPELINE, SINGLE, put_forward, registry_name
 from gesture_maker.tracking.run_numbers import epochs_of, numbers_of
 from gesture_maker.training.config import chosen_settings

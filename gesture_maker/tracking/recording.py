@@ -40,8 +40,6 @@ MOST_METRICS, MOST_PARAMS = 1000, 100
 LONGEST = 5000
 """Characters of a tag or parameter; of tags MLflow takes 8000, of parameters 6000."""
 
-Progress = Callable[[int, int], None]
-
 
 @dataclass(frozen=True)
 class Measured:

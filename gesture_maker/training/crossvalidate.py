@@ -10,7 +10,7 @@ import functools
 import json
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from gesture_maker.dataset.names import NONE
 from gesture_maker.errors import RunError
 from gesture_maker.files import atomic_write, sha256_of, sha256_of_file
 from gesture_maker.landmarks.hands import EmbedderInputs, Floats
+from gesture_maker.progress import Progress
 from gesture_maker.training.enrich import Embed
 from gesture_maker.training.fitting import fit_head, hands_to_train_on, hparams_of, one_ahead
 from gesture_maker.training.keeper import EpochReport
@@ -29,7 +30,6 @@ from gesture_maker.training.run import Run, by_content
 from gesture_maker.training.run_folder import SplitRow
 
 Integers = npt.NDArray[np.int64]
-Progress = Callable[[int, int], None]
 
 FOLDS = 5
 

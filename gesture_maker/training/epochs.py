@@ -21,13 +21,12 @@ import numpy.typing as npt
 
 from gesture_maker.errors import RunError
 from gesture_maker.files import atomic_write
+from gesture_maker.progress import Progress
 from gesture_maker.training.keeper import CHECKPOINT_SECONDS
 from gesture_maker.training.tensorflow_runtime import load_tensorflow
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
-
-Progress = Callable[[int, int], None]
 
 
 class Waiting(Protocol):

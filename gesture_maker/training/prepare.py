@@ -23,9 +23,10 @@ from gesture_maker.files import sha256_of
 from gesture_maker.landmarks.engine import Seen
 from gesture_maker.landmarks.hands import NOT_FOUND, Hand
 from gesture_maker.landmarks.mirror import MIRROR_LOOKS
+from gesture_maker.progress import Progress
 from gesture_maker.training.run import by_content
 from gesture_maker.training.run_folder import SplitRow
-from gesture_maker.training.sources import FolderSource, Progress, Source, TableSource, mirrored_of, open_source
+from gesture_maker.training.sources import FolderSource, Source, TableSource, mirrored_of, open_source
 from gesture_maker.training.stream import SAMPLE, STREAM_FROM, Streamed, default_shares_of_many, plan, sampled
 from gesture_maker.training.table_source import content_hash
 

@@ -19,6 +19,7 @@ from gesture_maker.embedders import EMBEDDERS, embedder_files
 from gesture_maker.embedders.builtin import EMBEDDING_SIZE
 from gesture_maker.errors import ConfigError, RunError
 from gesture_maker.landmarks.hands import EmbedderInputs, Floats, embedder_inputs
+from gesture_maker.progress import StageProgress, of_stage
 from gesture_maker.training.augment import mirrored
 from gesture_maker.training.calibrate import calibrate
 from gesture_maker.training.crossvalidate import CrossValidation, cross_validate, load_cross_validation
@@ -38,7 +39,6 @@ from gesture_maker.training.run_folder import versions_of
 from gesture_maker.training.stream_hands import recipe_for_stream, spooled_hands
 from gesture_maker.training.table_source import run_name
 
-StageProgress = Callable[[str, int, int], None]
 """Called with the stage ("landmarks", "cross-validation", "training"), how much of it is done, and of how much."""
 
 EpochProgress = Callable[[str, int, Mapping[str, float]], None]
@@ -125,7 +125,7 @@ def start(
             background=looking.background > 0,
             group_by=None if table else group_by,
             test=test,
-            progress=(lambda done, total: progress("landmarks", done, total)) if progress else None,
+            progress=of_stage(progress, "landmarks"),
         )
     plan = make_recipe(recipe, settings, prepared.trained_on, prepared.labels)
     if prepared.streamed:
@@ -220,7 +220,7 @@ def cross_validation_of(
     if found is not None:
         return found
     files = embedder_files(run.description["embedder"], assets)
-    report = functools.partial(progress, "cross-validation") if progress else None
+    report = of_stage(progress, "cross-validation")
     return cross_validate(run, _embedding_function(files.name, files.embedder), report)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -14,9 +14,8 @@ from gesture_maker.landmarks.hands import Hand
 from gesture_maker.landmarks.making import name_rows
 from gesture_maker.landmarks.mirror import to_mirror
 from gesture_maker.landmarks.table import LandmarkTable, table_path
+from gesture_maker.progress import Progress
 from gesture_maker.training.table_source import Mask, Survey, is_table, read, read_mirrored, survey, with_none
-
-Progress = Callable[[int, int], None]
 
 
 class Source(Protocol):

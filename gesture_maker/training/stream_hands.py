@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from gesture_maker.dataset.names import NONE
 from gesture_maker.landmarks.hands import EmbedderInputs
+from gesture_maker.progress import Progress
 from gesture_maker.training.augment import augmented, mirrored
 from gesture_maker.training.background import background_for
 from gesture_maker.training.enrich import Embed
@@ -43,8 +44,6 @@ MOST_VARIANTS = 50
 BACKGROUND = 0.25
 """Background, for each hand on average: `BACKGROUND_HANDS` at most, several times the same ones."""
 BACKGROUND_HANDS = 8000
-
-Progress = Callable[[int, int], None]
 
 
 def recipe_for_stream(recipe: Recipe, settings: Mapping[str, Any], hands: int) -> Recipe:

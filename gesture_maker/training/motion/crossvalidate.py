@@ -10,13 +10,14 @@ from __future__ import annotations
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from gesture_maker.errors import DatasetError
+from gesture_maker.progress import Progress
 from gesture_maker.training.crossvalidate import FOLDS, group_numbers
 from gesture_maker.training.motion.augment import Floats, Integers
 from gesture_maker.training.motion.fitting import fit, predict
@@ -24,8 +25,6 @@ from gesture_maker.training.motion.settings import MotionSettings
 
 VALIDATION_FOLDS = 8
 """Of the sequences to be trained on, one part in so many says when to stop."""
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,8 @@ import numpy as np
 
 from gesture_maker.errors import RunError
 from gesture_maker.files import atomic_write, sha256_of, write_json
-from gesture_maker.training.epochs import Progress, State, Trainer, class_weights, run_epochs
+from gesture_maker.progress import Progress
+from gesture_maker.training.epochs import State, Trainer, class_weights, run_epochs
 from gesture_maker.training.keeper import CHECKPOINT
 from gesture_maker.training.motion.augment import Floats, Integers, augmented, is_hand, unit_of
 from gesture_maker.training.motion.network import Shape, copied, trainable

@@ -21,7 +21,8 @@ import numpy as np
 
 from gesture_maker.errors import RunError
 from gesture_maker.files import atomic_write, sha256_of
-from gesture_maker.training.epochs import Floats, Progress, State, Trainer, class_weights, run_epochs
+from gesture_maker.progress import Progress
+from gesture_maker.training.epochs import Floats, State, Trainer, class_weights, run_epochs
 from gesture_maker.training.keeper import CHECKPOINT
 from gesture_maker.training.pixels.augment import Pictures
 from gesture_maker.training.pixels.network import FEATURES, SCORES, copied, load_weights, set_trainable, trainable
