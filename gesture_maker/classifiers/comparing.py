@@ -40,11 +40,12 @@ from gesture_maker.evaluation.paired import difference
 from gesture_maker.files import write_bytes, write_csv
 from gesture_maker.landmarks.detector import MIN_DETECTION_CONFIDENCE
 from gesture_maker.landmarks.hands import Floats
+from gesture_maker.progress import StageProgress
 from gesture_maker.training.crossvalidate import group_numbers
 from gesture_maker.training.recipe import check_settings
 from gesture_maker.training.run import BUNDLE
 from gesture_maker.training.run_folder import check_writable
-from gesture_maker.training.session import MAX_SEED, StageProgress, versions
+from gesture_maker.training.session import MAX_SEED, versions
 from gesture_maker.training.table_source import run_name
 
 FOLDS = 5

@@ -34,11 +34,12 @@ from gesture_maker.pixels.pictures import Seeing
 from gesture_maker.pixels.run import PixelRun
 from gesture_maker.pixels.train import resume_pixels, train_pixels
 from gesture_maker.pixels.weights import Weights, find_weights
+from gesture_maker.progress import StageProgress
 from gesture_maker.training.pixels.backbones import BACKBONES
 from gesture_maker.training.pixels.export import check_quantize
 from gesture_maker.training.pixels.settings import IMAGENET, SCRATCH, PixelSettings
 from gesture_maker.training.run import BUNDLE
-from gesture_maker.training.session import StageProgress, versions
+from gesture_maker.training.session import versions
 from gesture_maker.training.table_source import is_table
 from gesture_maker.training.tensorflow_runtime import load_tensorflow
 
