@@ -20,7 +20,7 @@ from typing import Literal
 from gesture_maker.bundle.task import MAX_BYTES, is_tflite, is_zip, mediapipe_folder, read_limited, zip_members
 from gesture_maker.downloading import DownloadError, download, without_password
 from gesture_maker.errors import AssetError, BundleError
-from gesture_maker.files import sha256_of, write_bytes
+from gesture_maker.files import sha256_of, user_cache, write_bytes
 from gesture_maker.progress import Progress
 
 FOLDER_VARIABLE = "GESTURE_MAKER_ASSETS"
@@ -130,9 +130,7 @@ def asset_bytes(
 
 def cache_folder() -> Path:
     """Return the folder in which downloaded and imported files are kept; it need not exist."""
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("gesture-maker", appauthor=False)) / "assets"
+    return user_cache("assets")
 
 
 def list_assets(folder: Path | None = None) -> list[AssetStatus]:

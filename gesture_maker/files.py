@@ -77,6 +77,13 @@ def write_csv(target: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence
     write_text(target, text.getvalue())
 
 
+def user_cache(folder: str) -> Path:
+    """Return a folder in the user's cache; it need not exist."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("gesture-maker", appauthor=False), folder)
+
+
 def sha256_of(content: bytes) -> str:
     """Return the SHA-256 of `content` in hexadecimal."""
     return hashlib.sha256(content).hexdigest()

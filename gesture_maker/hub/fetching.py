@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from gesture_maker.errors import HubError, HubUnreachableError
-from gesture_maker.files import sha256_of_file
+from gesture_maker.files import sha256_of_file, user_cache
 from gesture_maker.hub.client import ANSWER_SECONDS, Hub, network_errors
 from gesture_maker.hub.manifest import MANIFEST, MAX_BYTES, SharedFile
 
@@ -22,9 +22,7 @@ _TRIES = 3
 
 def cache_folder() -> Path:
     """Return the folder for what is pulled without a name of its own, and for parts of files; it need not exist."""
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("gesture-maker", appauthor=False)) / "hub"
+    return user_cache("hub")
 
 
 def fetch_manifest(hub: Hub, repo: str, commit: str) -> bytes:

@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
-import platformdirs
 
 from gesture_maker.errors import DatasetError, GestureMakerError
-from gesture_maker.files import sha256_of
+from gesture_maker.files import sha256_of, user_cache
 from gesture_maker.landmarks import merging
 from gesture_maker.landmarks.hands import HandOrNot
 from gesture_maker.landmarks.parts import locked, naming, part_names, parts_folder, remove_parts, set_aside, write_part
@@ -53,8 +52,7 @@ def table_path(dataset: Path, name: str = TABLE_NAME) -> Path:
     writable = os.access(folder, os.W_OK) and bool(folder.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
     if writable:
         return folder / name
-    cache = Path(platformdirs.user_cache_dir("gesture-maker", appauthor=False))
-    return cache / Path(name).stem / f"{sha256_of(str(folder).encode())[:16]}.parquet"
+    return user_cache(Path(name).stem) / f"{sha256_of(str(folder).encode())[:16]}.parquet"
 
 
 class LandmarkTable:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gesture_maker.downloading import Checked, DownloadError, downloaded_file, without_password
 from gesture_maker.errors import SourceError
+from gesture_maker.files import user_cache
 
 URL_VARIABLE = "GESTURE_MAKER_HGR1_URL"
 """The environment variable for another address of the folder that has the zips."""
@@ -23,9 +24,7 @@ _MAX_BYTES = 4 << 30  # of each; 899 photos
 
 def cache_folder() -> Path:
     """Return the folder in which the zips are kept; it need not exist."""
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("gesture-maker", appauthor=False)) / "hgr1"
+    return user_cache("hgr1")
 
 
 def fetch_hgr1(progress: Callable[[str, int, int], None] | None = None) -> list[Checked]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gesture_maker.downloading import DownloadError, downloaded_file
 from gesture_maker.errors import ConfigError, RunError
-from gesture_maker.files import sha256_of_file
+from gesture_maker.files import sha256_of_file, user_cache
 from gesture_maker.pixels.run import PixelRun
 from gesture_maker.progress import Progress
 from gesture_maker.training.pixels.backbones import BACKBONES, Backbone
@@ -28,13 +28,6 @@ class Weights:
     path: Path
     name: str
     sha256: str
-
-
-def cache_folder() -> Path:
-    """Return the folder in which downloaded weights are kept; it need not exist."""
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("gesture-maker", appauthor=False)) / "weights"
 
 
 def find_weights(
@@ -87,7 +80,7 @@ def _md5(content: bytes) -> str:
 
 
 def _published(backbone: Backbone, progress: Progress | None) -> Weights:
-    target = cache_folder() / backbone.file
+    target = user_cache("weights") / backbone.file
     try:
         checked = downloaded_file(backbone.url, target, _MAX_BYTES, lambda path: md5_of(path) == backbone.md5, progress)
     except DownloadError as error:
