@@ -21,6 +21,7 @@ from gesture_maker.errors import GestureMakerError
 if TYPE_CHECKING:
     from gesture_maker.bundle.export import Export
     from gesture_maker.motion.train import MotionTraining
+    from gesture_maker.pixels.run import PixelRun
     from gesture_maker.steps import Training
     from gesture_maker.training.run import Run
 
@@ -117,6 +118,41 @@ def motions_made(motions_place: Path) -> MotionTraining:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(motions_place)
         return train_motions("moves", name="first", settings=QUICK, runs=motions_place / "exported_models")
+
+
+@pytest.fixture(scope="session")
+def pixels_place(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder with datasets/hands, photos and masks of ten people, and exported_models/first, a training on them; not to be changed.
+
+    It takes half a minute, so that of several workers the first makes it for all.
+    """
+    from filelock import FileLock
+    from hand_photos import QUICK, hand_photos
+
+    from gesture_maker.pixels.train import train_pixels
+
+    base = tmp_path_factory.getbasetemp()
+    place = (base if worker_id == "master" else base.parent) / "pixels"
+    with FileLock(f"{place}.lock"):
+        if not (place / "made").exists():
+            hand_photos(place / "datasets/hands", range(1, 11))
+            train_pixels(
+                place / "datasets/hands",
+                name="first",
+                weights="none",
+                settings=QUICK,
+                runs=place / "exported_models",
+            )
+            (place / "made").touch()
+    return place
+
+
+@pytest.fixture
+def pixels_made(pixels_place: Path) -> PixelRun:
+    """The finished training in `pixels_place`."""
+    from gesture_maker.pixels.run import PixelRun
+
+    return PixelRun.load_finished(pixels_place / "exported_models/first")
 
 
 @pytest.fixture(scope="session")
