@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import typer
@@ -144,6 +143,8 @@ def compare(
         "asking": "Asking about photos",
     }
     names = [one.strip() for given in classifier for one in given.split(",") if one.strip()] if classifier else None
+    import functools
+
     if beside is None:
         from gesture_maker.classifiers.comparing import compare as run_comparison
     else:

@@ -34,7 +34,7 @@ from gesture_maker.pixels.pictures import Seeing
 from gesture_maker.pixels.run import PixelRun
 from gesture_maker.pixels.train import resume_pixels, train_pixels
 from gesture_maker.pixels.weights import Weights, find_weights
-from gesture_maker.progress import StageProgress
+from gesture_maker.progress import StageProgress, of_stage
 from gesture_maker.training.pixels.backbones import BACKBONES
 from gesture_maker.training.pixels.export import check_quantize
 from gesture_maker.training.pixels.settings import IMAGENET, SCRATCH, PixelSettings
@@ -144,7 +144,7 @@ class _Pixels:
             self._weights = find_weights(
                 choice.weights,
                 choice.backbone,
-                progress=(lambda *done: progress("image downloading", *done)) if progress else None,
+                progress=of_stage(progress, "image downloading"),
             )
 
     def begin(self, parts: Parts, test: Path | None) -> None:
@@ -164,12 +164,11 @@ class _Pixels:
         # Not the one at the top, which may have been trained on what is held out.
         bundle = folder / winner.folder / BUNDLE
         hands = _Winner(bundle, None, {**OPTIONS, "min_hand_detection_confidence": self._confidence}, winner.title)
-        progress = self._progress
         asked = evaluate(
             pixels,
             compare=hands,
             out=folder / ANSWERS,
-            progress=(lambda *done: progress("asking", *done)) if progress else None,
+            progress=of_stage(self._progress, "asking"),
         )
         found = _told(asked, winner.title, pixels, bundle, folder)
         _write(asked, found, folder)
