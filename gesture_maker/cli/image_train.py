@@ -159,7 +159,8 @@ def show(made: Any) -> None:
         typer.echo(f"Warning: {sentence}")
     if made.prepared is not None:
         unused = [(photo.image.file, photo.reason) for photo in made.prepared.unused]
-        shared.print_unused("photos", len(made.prepared.photos), unused, run.path / "split.csv")
+        total = len(made.prepared.photos)
+        shared.print_unused("photos", total - len(unused), total, unused, run.path / "split.csv")
         if about["seeing"]["crop"] == "hand" and made.prepared.without_hand:
             typer.echo(f"Seen whole, since no hand was found: {made.prepared.without_hand} photos")
     typer.echo(

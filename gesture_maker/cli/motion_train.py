@@ -128,7 +128,8 @@ def show(made: Any) -> None:
         for path, reason in made.prepared.problems[: shared.SHOWN]:
             typer.echo(f"Passed over: {path}: {reason}")
         unusable = [(row.file, row.reason) for row in made.prepared.unusable]
-        shared.print_unused("clips", len(made.prepared.rows), unusable, run.path / "split.csv")
+        total = len(made.prepared.rows)
+        shared.print_unused("clips", total - len(unusable), total, unusable, run.path / "split.csv")
     clips = about["clips"]
     typer.echo(
         f"Clips: {clips['train']} trained on ({about['windows']['train']} windows), {clips['validation']} for validation, "

@@ -7,11 +7,10 @@ from typing import Any
 
 import typer
 
+from gesture_maker.cli import training_network as shared
 from gesture_maker.cli.given import TRACK
 
 EXAMPLE = "Example:  gesture-maker train rps --name first --epochs 40"
-
-SHOWN = 10  # photos without a usable hand that are named before "and n more"
 
 _HPARAMS, _OPTIONS = "Model Maker's HParams", "Model Maker's ModelOptions"
 
@@ -23,7 +22,7 @@ def train(
         help="A folder of class folders, a name under datasets/, or a table of landmarks (.parquet, .csv).",
         show_default=False,
     ),
-    name: str | None = typer.Option(None, "--name", metavar="RUN", help="Of the run; by default the dataset's."),
+    name: str | None = shared.NAME,
     embedder: str | None = typer.Option(
         None,
         "--embedder",
@@ -45,16 +44,14 @@ def train(
     test: Path | None = typer.Option(
         None, "--test", metavar="DATASET", help="Test on this folder or table instead of a split."
     ),
-    group_by: str | None = typer.Option(
-        None, "--group-by", metavar="REGEX", help=r"Never split photos whose file names match alike, such as p\d+."
-    ),
+    group_by: str | None = shared.group_by_option("photos"),
     estimate: bool | None = typer.Option(
         None,
         "--estimate/--no-estimate",
         help="Cross-validate, five more trainings (default: when the test part has fewer than 50 hands).",
     ),
     config: Path | None = typer.Option(None, "--config", metavar="FILE", help="YAML of these options; flags win."),
-    resume: str | None = typer.Option(None, "--resume", metavar="RUN", help="Continue an interrupted training."),
+    resume: str | None = shared.RESUME,
     export: bool = typer.Option(
         False,
         "--export",
@@ -164,12 +161,7 @@ def train(
         "layer_widths": _widths(layer_widths) if layer_widths is not None else None,
         "min_detection_confidence": min_detection_confidence,
     }
-    if (dataset is None) == (resume is None):
-        raise typer.BadParameter("name a DATASET to train on, or a run with --resume RUN (and not both).")
-    if resume is not None and any(given is not None for given in (config, *flags.values())):
-        raise typer.BadParameter(
-            "it goes on with the settings the run began with: no other option.", param_hint="--resume"
-        )
+    shared.check_resume(dataset, resume, {"config": config, **flags})
     tracked, uri = tracker(track)
     titles = {
         "landmarks": "Looking for hands",
@@ -203,15 +195,9 @@ def _print(result: Any) -> None:
             f"{streamed['hands']:,} of {streamed['rows']:,} rows show a hand: {parts['train']} trained on, {parts['validation']} "
             f"for validation, {parts['test']} for the test, of each of which {streamed['sample']:,} at most are measured."
         )
-    if result.unused:
-        total = run.description["photos"]
-        typer.echo(f"{total - _without_hand(result)} of {total} photos used; not used:")
-        for path, reason in result.unused[:SHOWN]:
-            typer.echo(f"  {path}: {reason}")
-        if len(result.unused) > SHOWN:
-            typer.echo(f"  and {len(result.unused) - SHOWN} more, all of them in {run.path / 'split.csv'}")
-    elif result.unused is not None:
-        typer.echo(f"All {run.description['photos']} photos used.")
+    if result.unused is not None:
+        used = sum(run.description["hands"].values())
+        shared.print_unused("photos", used, run.description["photos"], result.unused, run.path / "split.csv")
     for part, metrics in result.metrics.items():
         if metrics.photos:
             typer.echo(f"{part.replace('_', '-'):>16}: {metrics.accuracy:7.2%} of {metrics.photos} hands right")
@@ -226,11 +212,6 @@ def _print(result: Any) -> None:
     print_export(result.export)
     photos = "" if run.description["hands"]["test"] else " PHOTOS"
     typer.echo(f"Next:  gesture-maker eval {shlex.quote(run.call)}{photos}")
-
-
-def _without_hand(result: Any) -> int:
-    hands = result.run.description["hands"]
-    return int(result.run.description["photos"] - sum(hands.values()))
 
 
 def _weights(text: str) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Options and lines that commands share which train a network epoch by epoch, on motions or on pixels."""
+"""Options and lines that the commands share which train: most of them those on motions and on pixels, some `train` too."""
 
 from __future__ import annotations
 
@@ -82,12 +82,12 @@ def check_resume(dataset: str | None, resume: str | None, others: Mapping[str, A
     return given
 
 
-def print_unused(things: str, total: int, unused: Sequence[tuple[str, str]], split: Path) -> None:
-    """Say what of a dataset's `things` is not used, and why."""
+def print_unused(things: str, used: int, total: int, unused: Sequence[tuple[Any, str]], split: Path) -> None:
+    """Say how many of a dataset's `things` are used, and of the others, or of files that are none, which they are and why."""
     if not unused:
         typer.echo(f"All {total} {things} used.")
         return
-    typer.echo(f"{total - len(unused)} of {total} {things} used; not used:")
+    typer.echo(f"{used} of {total} {things} used; not used:")
     for file, reason in unused[:SHOWN]:
         typer.echo(f"  {file}: {reason}")
     if len(unused) > SHOWN:
