@@ -6,10 +6,7 @@ the features; they are the first of its 128 numbers.
 
 from __future__ import annotations
 
-import atexit
-import gc
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -46,7 +43,6 @@ def classifier_tflite(classifier: Classifier) -> bytes:
     if classifier.kind == MODEL_MAKER:
         return bytes(classifier.estimator.head_.tflite())
     tf = load_tensorflow()
-    _collect_at_the_end()
     answer = _ANSWERS[classifier.kind](tf, classifier.estimator, len(classifier.labels))
     features = FEATURES_OF[classifier.features]
 
@@ -62,15 +58,6 @@ def classifier_tflite(classifier: Classifier) -> bytes:
             f"The {classifier.title} needs {', '.join(custom)}, which the runtime lacks: use another kind."
         )
     return model
-
-
-@cache
-def _collect_at_the_end() -> None:
-    """Have Python collect what `load_tensorflow` froze before it takes modules apart.
-
-    A function of TensorFlow that ends later than TensorFlow's modules prints an error.
-    """
-    atexit.register(gc.unfreeze)
 
 
 def _logistic_regression(tf: Any, estimator: Any, labels: int) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import logging
@@ -36,7 +37,8 @@ def load_tensorflow(*, heavy: bool = False) -> Any:
             finally:
                 if collecting:
                     gc.enable()
-            gc.freeze()  # for as long as the process lives: building a graph would walk over it as often again
+            gc.freeze()  # for as long as the process works: building a graph would walk over it as often again
+            atexit.register(gc.unfreeze)  # a function that is collected later than TensorFlow's modules prints an error
             logging.getLogger("tensorflow").setLevel(logging.ERROR)
             with contextlib.suppress(RuntimeError):  # the process has used TensorFlow already, and it stays as it is
                 # A network over hands is so small that threads cost more than they save: 0.75 ms a step instead of 1.1.
