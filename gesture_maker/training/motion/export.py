@@ -14,8 +14,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from gesture_maker.bundle.task import operators_of
 from gesture_maker.mediapipe_runtime import quiet_stderr
-from gesture_maker.training.motion.fitting import load_network
+from gesture_maker.training.keras_files import converter_of, load_network
 from gesture_maker.training.tensorflow_runtime import load_tensorflow
 
 STATEFUL = (
@@ -33,17 +34,12 @@ def to_tflite(model_path: Path) -> bytes:
 
     Raises RunError when the file is missing or damaged.
     """
-    tensorflow = load_tensorflow()
     model = unrolled(load_network(model_path))
-    given = tensorflow.TensorSpec((1, *model.input_shape[1:]), tensorflow.float32, name="sequence")
-    called = tensorflow.function(lambda sequence: model(sequence, training=False), autograph=False)
     with quiet_stderr():
-        converter = tensorflow.lite.TFLiteConverter.from_concrete_functions(
-            [called.get_concrete_function(given)], model
-        )
-        converter.target_spec.supported_ops = [tensorflow.lite.OpsSet.TFLITE_BUILTINS]
+        converter = converter_of(model, "sequence")
+        converter.target_spec.supported_ops = [load_tensorflow().lite.OpsSet.TFLITE_BUILTINS]
         content = bytes(converter.convert())
-    foreign = [name for name in operations(content) if name in STATEFUL or name.startswith(("Flex", "CUSTOM"))]
+    foreign = [name for name in operators_of(content) if name in STATEFUL or name.startswith("CUSTOM:")]
     if foreign:
         raise AssertionError(f"the converter made {', '.join(foreign)}")
     return content
@@ -62,13 +58,3 @@ def unrolled(model: Any) -> Any:
     cloned = keras.models.clone_model(model, clone_function=clone)
     cloned.set_weights(model.get_weights())
     return cloned
-
-
-def operations(content: bytes) -> list[str]:
-    """Return the names of the operations of a TFLite file, each once, in alphabetical order; a custom one as CUSTOM."""
-    from tensorflow.lite.python import schema_py_generated as schema
-
-    names = {number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
-    model = schema.Model.GetRootAsModel(content, 0)
-    codes = [model.OperatorCodes(index) for index in range(model.OperatorCodesLength())]
-    return sorted({names[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())] for code in codes})

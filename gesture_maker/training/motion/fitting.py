@@ -18,17 +18,17 @@ from typing import Any
 
 import numpy as np
 
-from gesture_maker.errors import RunError
-from gesture_maker.files import atomic_write, sha256_of, write_json
+from gesture_maker.files import sha256_of, write_json
 from gesture_maker.progress import Progress
 from gesture_maker.training.epochs import State, Trainer, class_weights, run_epochs
 from gesture_maker.training.keeper import CHECKPOINT
+from gesture_maker.training.keras_files import MODEL, answers_of, load_network, save_network
 from gesture_maker.training.motion.augment import Floats, Integers, augmented, is_hand, unit_of
 from gesture_maker.training.motion.network import Shape, copied, trainable
 from gesture_maker.training.motion.settings import MotionSettings
 from gesture_maker.training.tensorflow_runtime import load_tensorflow, seed_everything
 
-MODEL, HISTORY = "model.keras", "history.json"
+HISTORY = "history.json"
 
 ASKED_AT_ONCE = 256  # sequences
 
@@ -89,24 +89,9 @@ def fit(
     return _kept(state, settings, shape, folder)
 
 
-def load_network(path: Path) -> Any:
-    """Return the network of a `model.keras`. Raises RunError when it is missing or damaged, or holds code of its own."""
-    keras = load_tensorflow().keras
-    try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # h5py, zipfile and Keras raise many kinds
-        raise RunError(f"{path} is no Keras model that can be read: train again.") from error
-
-
 def predict(model_path: Path, x: Floats) -> Floats:
     """Return the scores, float32 [N, classes], of sequences [N, T, F]. Raises RunError for a file that is no model."""
-    return _scores(load_network(model_path), x)
-
-
-def _scores(model: Any, x: Floats) -> Floats:
-    ask = load_tensorflow().function(lambda some: model(some, training=False), autograph=False, reduce_retracing=True)
-    parts = [ask(x[begin : begin + ASKED_AT_ONCE]).numpy() for begin in range(0, len(x), ASKED_AT_ONCE)]
-    return np.concatenate([np.zeros((0, model.output_shape[-1]), np.float32), *parts])
+    return answers_of(load_network(model_path), x, ASKED_AT_ONCE)
 
 
 def _epoch(
@@ -135,8 +120,7 @@ def _pieces(x: Floats, y: Integers) -> Iterator[tuple[Floats, Integers]]:
 
 def _kept(state: State, settings: MotionSettings, shape: Shape, folder: Path) -> Fitted:
     model = copied(settings, shape, state.best)
-    with atomic_write(folder / MODEL) as temporary:
-        model.save(temporary, save_format="keras")
+    save_network(model, folder / MODEL)
     write_json(folder / HISTORY, state.history)
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return Fitted(

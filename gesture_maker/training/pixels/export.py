@@ -19,7 +19,7 @@ from gesture_maker.errors import ConfigError, RunError
 from gesture_maker.images import Pixels
 from gesture_maker.mediapipe_runtime import load_mediapipe, quiet_stderr
 from gesture_maker.training.epochs import Floats
-from gesture_maker.training.pixels.fitting import load_network
+from gesture_maker.training.keras_files import converter_of, load_network
 from gesture_maker.training.tensorflow_runtime import load_tensorflow
 
 QUANTIZED = ("none", "float16", "int8")
@@ -36,16 +36,10 @@ def to_tflite(model_path: Path, quantize: str = "none", pictures: Pixels | None 
     ConfigError for another `quantize`, RunError for a damaged file.
     """
     check_quantize(quantize)
-    model = load_network(model_path)
+    model = load_network(model_path, heavy=True)
     tensorflow = load_tensorflow()
-    given = tensorflow.TensorSpec((1, *model.input_shape[1:]), tensorflow.float32, name="picture")
-    called = tensorflow.function(lambda picture: model(picture, training=False), autograph=False)
-    holder = tensorflow.Module()  # in place of the model, whose 230 layers would be saved one by one: 5 s instead of 16
-    holder.variables_of_the_network = list(model.weights)
     with quiet_stderr():
-        converter = tensorflow.lite.TFLiteConverter.from_concrete_functions(
-            [called.get_concrete_function(given)], holder
-        )
+        converter = converter_of(model, "picture")
         if quantize != "none":
             converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
         if quantize == "float16":

@@ -19,17 +19,16 @@ from typing import Any
 
 import numpy as np
 
-from gesture_maker.errors import RunError
-from gesture_maker.files import atomic_write, sha256_of
+from gesture_maker.files import sha256_of
 from gesture_maker.progress import Progress
 from gesture_maker.training.epochs import Floats, State, Trainer, class_weights, run_epochs
 from gesture_maker.training.keeper import CHECKPOINT
+from gesture_maker.training.keras_files import MODEL, answers_of, load_network, save_network
 from gesture_maker.training.pixels.augment import Pictures
 from gesture_maker.training.pixels.network import FEATURES, SCORES, copied, load_weights, set_trainable, trainable
 from gesture_maker.training.pixels.settings import PixelSettings
 from gesture_maker.training.tensorflow_runtime import load_tensorflow, seed_everything
 
-MODEL = "model.keras"
 TOP_CHECKPOINT = "checkpoint_top.npz"
 
 TOP, TUNED = "top", "fine-tuned"
@@ -130,43 +129,24 @@ def fit(
             best = (state.patience.best, stage, state.best)
     assert best is not None  # the settings see to it that something is trained
     plain = copied(settings, len(labels), best[2])
-    with atomic_write(folder / MODEL) as temporary:
-        plain.save(temporary, save_format="keras")
+    save_network(plain, folder / MODEL)
     for file in (TOP_CHECKPOINT, CHECKPOINT):
         (folder / file).unlink(missing_ok=True)
     return Fitted(folder / MODEL, history, stages, best[1], seconds, int(plain.count_params()), learned, mixed)
 
 
-def load_network(path: Path) -> Any:
-    """Return the network of a `model.keras`. Raises RunError when it is missing or damaged, or holds code of its own."""
-    keras = load_tensorflow(heavy=True).keras
-    try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # h5py, zipfile and Keras raise many kinds
-        raise RunError(f"{path} is no Keras model that can be read: train again.") from error
-
-
 def predict(path: Path, x: Any) -> Floats:
     """Return the scores, float32 [N, classes], that a `model.keras` gives pictures [N, side, side, 3] in 0..255. Raises RunError."""
-    return _asked(load_network(path), x)
+    return answers_of(load_network(path, heavy=True), x, ASKED_AT_ONCE)
 
 
 def features_of(path: Path, x: Any) -> tuple[Floats, Floats]:
     """Return what the backbone of a `model.keras` makes of pictures, float32 [N, height, width, channels], and how much each channel
     counts for each class, float32 [channels, classes]. Raises RunError."""
-    model = load_network(path)
+    model = load_network(path, heavy=True)
     keras = load_tensorflow().keras
     inner = keras.Model(model.input, model.get_layer(FEATURES).get_output_at(-1))
-    return _asked(inner, x), np.asarray(model.get_layer(SCORES).get_weights()[0], np.float32)
-
-
-def _asked(model: Any, x: Any) -> Floats:
-    ask = load_tensorflow().function(lambda some: model(some, training=False), autograph=False, reduce_retracing=True)
-    parts = [
-        ask(np.asarray(x[begin : begin + ASKED_AT_ONCE], np.float32)).numpy()
-        for begin in range(0, len(x), ASKED_AT_ONCE)
-    ]
-    return np.concatenate([np.zeros((0, *model.output_shape[1:]), np.float32), *parts])
+    return answers_of(inner, x, ASKED_AT_ONCE), np.asarray(model.get_layer(SCORES).get_weights()[0], np.float32)
 
 
 def _trainer(
