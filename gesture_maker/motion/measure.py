@@ -8,12 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from gesture_maker.evaluation.intervals import Interval, accuracy_interval
-from gesture_maker.evaluation.metrics import Metrics, measure
+from gesture_maker.evaluation.measured import Measured
 from gesture_maker.landmarks.hands import Floats
 from gesture_maker.motion.run import Sequences
 from gesture_maker.recognition.interpreter import TfliteModel
-from gesture_maker.training.crossvalidate import group_numbers
 from gesture_maker.training.run_folder import SplitRow
 
 
@@ -33,18 +31,15 @@ class ClipAnswer:
 
 
 @dataclass(frozen=True, eq=False)
-class MotionMeasured:
-    """The answers to clips, and what they come to. `metrics.photos` counts clips; `interval`: of the accuracy, None without clips."""
+class MotionMeasured(Measured):
+    """The answers to clips, and what they come to. `metrics.photos` counts clips."""
 
     answers: tuple[ClipAnswer, ...]
-    metrics: Metrics
-    interval: Interval | None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        told = self.metrics.as_dict()
-        told["clips"] = told.pop("photos")
-        return {**told, "interval": vars(self.interval) if self.interval else None}
+        told = super().as_dict()
+        return {"clips": told.pop("photos"), **told}
 
 
 def measure_clips(
@@ -57,12 +52,8 @@ def measure_clips(
     asked = [number for number, row in enumerate(rows) if row.label and (part is None or row.part == part)]
     scores = model.scores(sequences.x)
     answers = tuple(_answer(rows[number], labels, scores[sequences.clip == number]) for number in asked)
-    metrics = measure([one.row.label for one in answers], [one.answer for one in answers], list(labels))
-    interval = None
-    if answers:
-        right = np.array([one.right for one in answers], bool)
-        interval = accuracy_interval(right, group_numbers([one.row.group for one in answers]))
-    return MotionMeasured(answers, metrics, interval)
+    told = Measured.of([one.row for one in answers], [one.answer for one in answers], labels)
+    return MotionMeasured(told.metrics, told.interval, answers)
 
 
 def _answer(row: SplitRow, labels: Sequence[str], scores: Floats) -> ClipAnswer:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gesture_maker.errors import ConfigError
-from gesture_maker.evaluation.plots import save_confusion_matrix, save_curves
+from gesture_maker.evaluation.measured import save_training_plots
 from gesture_maker.files import write_bytes
 from gesture_maker.motion.features import RATE, Features
 from gesture_maker.motion.following import FOLDER_RATE
@@ -140,10 +140,7 @@ def _finish(run: MotionRun, prepared: PreparedMotions | None, progress: StagePro
         {"epoch": epoch, **{key: values[epoch - 1] for key, values in fitted.history.items()}}
         for epoch in range(1, fitted.epochs + 1)
     ]
-    save_curves(history, run.path / "curves.png", loss="cross-entropy")
-    if told := measured.get("test") or measured.get("validation"):
-        part = "test" if "test" in measured else "validation"
-        save_confusion_matrix(told.metrics, run.path / "confusion_matrix.png", f"{run.name}: {part} clips", "clip of")
+    save_training_plots(run, history, measured, "clip")
     run.finish(
         epochs=fitted.epochs,
         best_epoch=fitted.best_epoch,

@@ -13,9 +13,7 @@ from typing import Any
 import numpy as np
 
 from gesture_maker.errors import ConfigError, RunError
-from gesture_maker.evaluation.intervals import Interval, accuracy_interval
-from gesture_maker.evaluation.metrics import Metrics, measure
-from gesture_maker.evaluation.plots import save_confusion_matrix, save_curves
+from gesture_maker.evaluation.measured import Measured, save_training_plots
 from gesture_maker.files import sha256_of_file, write_bytes, write_csv
 from gesture_maker.pixels.maps import TENSOR, keep_head
 from gesture_maker.pixels.pictures import MARGIN, Seeing
@@ -24,25 +22,12 @@ from gesture_maker.pixels.run import KERAS, PICTURES, PixelRun
 from gesture_maker.pixels.weights import Weights, find_weights
 from gesture_maker.progress import StageProgress, of_stage
 from gesture_maker.recognition.interpreter import TfliteModel
-from gesture_maker.training.crossvalidate import group_numbers
 from gesture_maker.training.pixels.augment import Pictures
 from gesture_maker.training.pixels.settings import IMAGENET, SCRATCH, PixelSettings
 from gesture_maker.training.run_folder import SplitRow, versions_of
 
 _PACKAGES = ("mediapipe", "tensorflow", "ai-edge-litert", "opencv-contrib-python", "numpy")
 _SIDES = re.compile(r"(?:^|[^a-z])(?:left|right)(?:[^a-z]|$)")
-
-
-@dataclass(frozen=True, eq=False)
-class Measured:
-    """How well the exported model does on a part, and the 95 % interval of its accuracy."""
-
-    metrics: Metrics
-    interval: Interval
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return {**self.metrics.as_dict(), "interval": vars(self.interval)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,10 +145,7 @@ def _finish(run: PixelRun, prepared: Prepared | None, progress: StageProgress | 
             if part != "train"
         }
         write_csv(run.path / "history.csv", fitted.history, _columns(fitted.history))
-        save_curves(_numbered(fitted.history), run.path / "curves.png", loss="cross-entropy")
-        if told := measured.get("test") or measured.get("validation"):
-            part = "test" if "test" in measured else "validation"
-            save_confusion_matrix(told.metrics, run.path / "confusion_matrix.png", f"{run.name}: {part} photos")
+        save_training_plots(run, _numbered(fitted.history), measured, "photo")
         run.finish(
             stages=fitted.stages,
             kept=fitted.kept,
@@ -204,11 +186,7 @@ def _measured(content: bytes, labels: tuple[str, ...], pictures: Pictures, rows:
     """Return what the TFLite answers to the pictures of a part, which are in the order of its rows of `split.csv`."""
     model = TfliteModel(content)
     answers = [labels[int(np.argmax(model.scores(one[None])[0]))] for one in pictures.x]
-    truth = [row.label for row in rows]
-    right = np.array([one == two for one, two in zip(truth, answers, strict=True)], bool)
-    return Measured(
-        measure(truth, answers, list(labels)), accuracy_interval(right, group_numbers([row.group for row in rows]))
-    )
+    return Measured.of(rows, answers, labels)
 
 
 def _columns(history: list[dict[str, Any]]) -> list[str]:
