@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gesture_maker.classifiers.data import HELD_OUT, Integers, LabelledHands, folds_of, hold_out, on_labels_of
+from gesture_maker.dataset.sentences import about_shared
 from gesture_maker.errors import DatasetError
 from gesture_maker.training.crossvalidate import group_numbers
 
@@ -44,9 +45,7 @@ def parts_of(hands: LabelledHands, test: LabelledHands | None, folds: int, seed:
     else:
         search_on, held_out = hands, on_labels_of(test, hands.labels)
         about += [*test.warnings, *_about_missed(test)]
-        shared = len(set(test.shas) & set(hands.shas))
-        if shared:
-            about.append(f"{shared} photos of {test.place} are also in {hands.place}: the accuracy flatters.")
+        about += about_shared(test.place, hands.place, set(test.shas), hands.shas)
     untested = sorted({label for label, count in search_on.counts().items() if count and not held_out.counts()[label]})
     if untested:
         about.append(f"No hand of {', '.join(untested)} is held out: how well that is recognized is not tested.")

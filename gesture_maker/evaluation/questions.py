@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from gesture_maker.dataset.folder import find_dataset, load_dataset
+from gesture_maker.dataset.sentences import about_ignored
 from gesture_maker.errors import DatasetError, RunError
 from gesture_maker.evaluation import on_landmarks
 from gesture_maker.files import sha256_of_file
@@ -67,11 +68,8 @@ def find_photos(images: str | Path, group_by: str | None = None) -> Questions:
     data = load_dataset(place, group_by)
     if not data.images:
         raise DatasetError(f"There are no images in {place}: its class folders are empty.")
-    passed_over = len(data.ignored)
-    verbs = "file in {} is no image and was" if passed_over == 1 else "files in {} are no images and were"
-    ignored = (f"{passed_over} {verbs.format(place)} passed over.",) if passed_over else ()
     photos = tuple(Photo(one.path, one.file, one.label, _known(one.group, one.file)) for one in data.images)
-    return Questions(name_of(place), place, photos, None, ignored)
+    return Questions(name_of(place), place, photos, None, tuple(about_ignored(data, place)))
 
 
 def own_test_photos(run: RunFolder) -> Questions:

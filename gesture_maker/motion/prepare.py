@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from gesture_maker.dataset.formats.point_history import is_point_history, read_point_history
+from gesture_maker.dataset.sentences import about_empty
 from gesture_maker.dataset.splitting import PARTS, Words, split
 from gesture_maker.errors import DatasetError
 from gesture_maker.files import sha256_of
@@ -80,7 +81,7 @@ def prepare_motions(
     followed = follow_dataset(found.root, found.clips, max_gap=max_gap, folder_rate=folder_rate, progress=progress)
     background = next((label for label in found.labels if is_background(label)), None)
     labels = [label for label in found.labels if label == background or label not in found.empty]
-    warnings = [f'The class "{label}" is left out: it is empty.' for label in found.empty if label != background]
+    warnings = about_empty(label for label in found.empty if label != background)
     readable = [one for one in followed if one.track is not None]
     _check(labels, background, readable)
     dealt = split([one.clip.label for one in readable], [one.clip.group for one in readable], shares, seed, _CLIPS)

@@ -16,6 +16,7 @@ import numpy as np
 
 from gesture_maker.dataset.folder import ImageDataset, LabelledImage, find_dataset, load_dataset
 from gesture_maker.dataset.masks import FOLDER, read_mask
+from gesture_maker.dataset.sentences import about_empty, about_ignored, about_shared, check_same_classes
 from gesture_maker.dataset.splitting import PARTS, Words, split
 from gesture_maker.errors import DatasetError, UnreadableImage
 from gesture_maker.files import sha256_of
@@ -107,11 +108,7 @@ def prepare_photos(
     _check(data)
     others = load_dataset(find_dataset(test), group_by) if test is not None else None
     if others is not None:
-        unknown = sorted(set(others.labels) - set(data.labels))
-        if unknown:
-            raise DatasetError(
-                f"{others.root} has classes that {data.root} lacks ({', '.join(unknown)}): both need the same classes."
-            )
+        check_same_classes(data.root, data.labels, others.root, others.labels)
     if others is not None or held_out:
         train, validation, _ = shares
         first = round(100 * train / (train + validation)) if validation else 100
@@ -131,11 +128,10 @@ def prepare_photos(
         for photo in photos
     ]
     parted += [photo if photo.reason else replace(photo, part="test") for photo in tested]
-    warnings = [f'The class "{label}" is left out: it is empty.' for label in data.empty]
-    if data.ignored:
-        count = len(data.ignored)
-        verbs = "file is no image and was" if count == 1 else "files are no images and were"
-        warnings.append(f"{count} {verbs} passed over, such as {data.ignored[0][0]}.")
+    warnings = [*about_empty(data.empty), *about_ignored(data)]
+    if others is not None:
+        contents = (photo.sha256 for photo in tested if not photo.reason)
+        warnings += about_shared(others.root, data.root, contents, (photo.sha256 for photo in photos))
     if not any(photo.image.group for photo in parted):
         warnings.append(
             "No groups (people or bursts) are known: photos of one person on both sides of the split flatter. Say who is who with --group-by."

@@ -17,6 +17,7 @@ import numpy as np
 from gesture_maker.dataset.checking import empty_none
 from gesture_maker.dataset.folder import LabelledImage
 from gesture_maker.dataset.names import NONE
+from gesture_maker.dataset.sentences import about_shared, about_so_many_shared, check_same_classes
 from gesture_maker.dataset.splitting import PARTS, default_shares, split
 from gesture_maker.errors import DatasetError
 from gesture_maker.files import sha256_of
@@ -153,7 +154,7 @@ def prepare(
     check_labels(data.root, data.counts, background)
     others = open_source(test, group_by, min_detection_confidence) if test else None
     if others is not None:
-        _check_same_classes(data, others)
+        check_same_classes(data.root, data.counts, others.root, others.counts)
     bar = _Bar(progress, len(data) + (min(MIRROR_LOOKS, len(data)) if mirror else 0) + (len(others) if others else 0))
     if isinstance(data, TableSource) and data.survey.hands >= STREAM_FROM:
         prepared = _streamed(data, shares, seed, others is not None, background, bar)
@@ -224,16 +225,15 @@ def _with_test(prepared: Prepared, data: Source, others: FolderSource | TableSou
     tested = [replace(photo, part="test" if _readable(photo) else "") for photo in photos]
     if prepared.streamed:
         contents = np.array([content_hash(photo.seen.sha256) for photo in tested], np.uint64)
-        shared = int(np.isin(contents, prepared.streamed.survey.content).sum())
+        count = int(np.isin(contents, prepared.streamed.survey.content).sum())
+        shared = about_so_many_shared(count, others.root, data.root)
     else:
-        known = {photo.seen.sha256 for photo in prepared.photos}
-        shared = sum(photo.seen.sha256 in known for photo in tested)
-    if shared:
-        warnings += (f"{shared} photos of {others.root} are also in {data.root}: the accuracy flatters.",)
+        known = (photo.seen.sha256 for photo in prepared.photos)
+        shared = about_shared(others.root, data.root, (photo.seen.sha256 for photo in tested), known)
     return replace(
         prepared,
         photos=[*prepared.photos, *tested],
-        warnings=prepared.warnings + warnings,
+        warnings=(*prepared.warnings, *warnings, *shared),
         ignored=prepared.ignored + others.ignored,
     )
 
@@ -263,14 +263,6 @@ def _readable(photo: Photo) -> bool:
 
 def _usable(photos: Sequence[Photo]) -> list[Photo]:
     return [photo for photo in photos if photo.hand is not None]
-
-
-def _check_same_classes(data: Source, others: Source) -> None:
-    unknown = sorted(set(others.counts) - set(data.counts))
-    if unknown:
-        raise DatasetError(
-            f"{others.root} has classes that {data.root} lacks ({', '.join(unknown)}): both need the same classes."
-        )
 
 
 def _about_none(data: Source, hands: Counter[str]) -> tuple[str, ...]:
