@@ -108,18 +108,9 @@ def _check_usage(
     context: typer.Context, files: bool, camera: str | None, label: str | None, headless: bool, count: int | None
 ) -> None:
     """Raise BadParameter for options that do not belong together."""
-    from gesture_maker.cli.given import is_given, refuse
+    from gesture_maker.cli.given import files_or_camera, is_given
 
-    if camera is None and not files:
-        raise typer.BadParameter("give what to collect, or --camera.", context, param_hint="SOURCE")
-    if camera is not None and files:
-        raise typer.BadParameter(
-            "files and a camera cannot be collected at once: leave one out.", context, param_hint="--camera"
-        )
-    if camera is None:
-        refuse(context, OF_CAMERAS, "options that only go with --camera.")
-    else:
-        refuse(context, OF_FILES, "options that do not go with --camera.")
+    files_or_camera(context, bool(files), camera, OF_CAMERAS, OF_FILES)
     if camera is None:
         return
     if label is None:

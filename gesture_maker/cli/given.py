@@ -105,3 +105,23 @@ def print_tracked(tracked: Any) -> None:
     for name, version in tracked.versions:
         typer.echo(f"Registered: {name}, version {version}")
     typer.echo(f"Look at it:  {how_to_look(tracked.uri)}")
+
+
+def files_or_camera(
+    context: typer.Context,
+    files: bool,
+    camera: str | None,
+    of_cameras: Mapping[str, str],
+    of_files: Mapping[str, str],
+) -> None:
+    """Raise BadParameter unless either files or a camera are to be collected, with none of the options that go with the other."""
+    if camera is None and not files:
+        raise typer.BadParameter("give what to collect, or --camera.", context, param_hint="SOURCE")
+    if camera is not None and files:
+        raise typer.BadParameter(
+            "files and a camera cannot be collected at once: leave one out.", context, param_hint="--camera"
+        )
+    if camera is None:
+        refuse(context, of_cameras, "options that only go with --camera.")
+    else:
+        refuse(context, of_files, "options that do not go with --camera.")

@@ -43,13 +43,7 @@ def live(
     from gesture_maker.recognition.smoothing import parse_smoothing
 
     run, smoothing = model_of(run), parse_smoothing(smooth)
-    with live_shown.shown(
-        "gesture-maker image live",
-        headless,
-        line=live_shown.answers_line,
-        end=live_shown.print_summary,
-        begin=live_shown.telling_delay(smoothing, max_fps),
-    ) as screen:
+    with live_shown.answers_shown("gesture-maker image live", headless, smoothing, max_fps) as screen:
         live_pictures(
             run,
             frames_of,

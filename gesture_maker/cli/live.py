@@ -77,13 +77,7 @@ def live(
     )
     smoothing = parse_smoothing(smooth)
     task = task and model_of(task)
-    with live_shown.shown(
-        "gesture-maker live",
-        headless,
-        line=live_shown.answers_line,
-        end=live_shown.print_summary,
-        begin=live_shown.telling_delay(smoothing, max_fps),
-    ) as screen:
+    with live_shown.answers_shown("gesture-maker live", headless, smoothing, max_fps) as screen:
         run_live(
             task,
             frames_of,

@@ -127,6 +127,12 @@ def shown(
         }
 
 
+def answers_shown(title: str, headless: bool, smoothing: Smoothing, max_fps: float | None) -> Any:
+    """Return `shown` for what answers every frame: the answers in its line, at its end the summary, before it what smoothing costs."""
+    begin = telling_delay(smoothing, max_fps)
+    return shown(title, headless, line=answers_line, end=print_summary, begin=begin)
+
+
 def telling_delay(smoothing: Smoothing, max_fps: float | None) -> Callable[[FrameSource], None]:
     """Return what says, when a source begins, how much later smoothing shows a change."""
 

@@ -140,18 +140,10 @@ def _check_usage(
     cleanup: bool,
 ) -> None:
     """Raise BadParameter for options that do not belong together."""
-    from gesture_maker.cli.given import is_given, refuse
+    from gesture_maker.cli.given import files_or_camera, is_given, refuse
 
-    if camera is None and not sources:
-        raise typer.BadParameter("give what to collect, or --camera.", context, param_hint="SOURCE")
-    if camera is not None and sources:
-        raise typer.BadParameter(
-            "files and a camera cannot be collected at once: leave one out.", context, param_hint="--camera"
-        )
-    if camera is None:
-        refuse(context, OF_CAMERAS, "options that only go with --camera.")
-    else:
-        refuse(context, OF_FILES | OF_MARKS | {"marks": "--marks"}, "options that do not go with --camera.")
+    files_or_camera(context, bool(sources), camera, OF_CAMERAS, OF_FILES | OF_MARKS | {"marks": "--marks"})
+    if camera is not None:
         if label is None:
             raise typer.BadParameter("a camera's clips need the name of their class.", context, param_hint="--label")
         if headless and clips is None:
