@@ -17,22 +17,27 @@ import pyarrow
 
 from gesture_maker.landmarks.hands import POINTS, EmbedderInputs, Floats, Hand, HandOrNot, NoHand, normalize
 
-_POINTS = pyarrow.list_(pyarrow.float32())  # not of fixed size: Parquet has no empty ones of those
+FLOATS = pyarrow.list_(pyarrow.float32())  # not of fixed size: Parquet has no empty ones of those
+
+LOOKED_AT = (
+    ("file", pyarrow.string()),
+    ("label", pyarrow.string()),
+    ("group", pyarrow.string()),
+    ("sha256", pyarrow.string()),
+    ("detection", pyarrow.string()),
+    ("reason", pyarrow.string()),
+    ("width", pyarrow.int32()),
+    ("height", pyarrow.int32()),
+)
+"""What every table says first of what was looked at: what it is called, how it is known, and why nothing was found."""
 
 SCHEMA = pyarrow.schema(
     [
-        ("file", pyarrow.string()),
-        ("label", pyarrow.string()),
-        ("group", pyarrow.string()),
-        ("sha256", pyarrow.string()),
-        ("detection", pyarrow.string()),
-        ("reason", pyarrow.string()),
-        ("width", pyarrow.int32()),
-        ("height", pyarrow.int32()),
+        *LOOKED_AT,
         ("margin", pyarrow.int32()),
         ("handedness", pyarrow.float64()),
-        ("landmarks", _POINTS),
-        ("world", _POINTS),
+        ("landmarks", FLOATS),
+        ("world", FLOATS),
     ]
 )
 """`file`, `label` and `group` are null where no photo of the dataset is of this content (any more), `group` also where it is

@@ -19,27 +19,19 @@ from filelock import FileLock
 
 from gesture_maker.files import atomic_write
 from gesture_maker.landmarks.hands import POINTS
+from gesture_maker.landmarks.rows import FLOATS, LOOKED_AT
 from gesture_maker.motion.track import HandTrack
 
 TABLE = "motion.parquet"
 
-_NUMBERS = pyarrow.list_(pyarrow.float32())
-
 SCHEMA = pyarrow.schema(
     [
-        ("file", pyarrow.string()),
-        ("label", pyarrow.string()),
-        ("group", pyarrow.string()),
-        ("sha256", pyarrow.string()),
-        ("detection", pyarrow.string()),
-        ("reason", pyarrow.string()),
-        ("width", pyarrow.int32()),
-        ("height", pyarrow.int32()),
+        *LOOKED_AT,
         ("seconds", pyarrow.list_(pyarrow.float64())),
         ("found", pyarrow.list_(pyarrow.bool_())),
-        ("handedness", _NUMBERS),
-        ("landmarks", _NUMBERS),
-        ("world", _NUMBERS),
+        ("handedness", FLOATS),
+        ("landmarks", FLOATS),
+        ("world", FLOATS),
     ]
 )
 """`sha256`: `clips.clip_sha256`. `detection`: of the settings that it was looked at with. `reason`: why it cannot be read, null when it
