@@ -18,11 +18,9 @@ import functools
 import importlib.util
 import io
 import math
-import struct
 import sys
 import threading
 import types
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -38,6 +36,7 @@ from gesture_maker.landmarks.hands import Floats
 from gesture_maker.mediapipe_runtime import load_mediapipe, quiet_stderr
 from gesture_maker.training.keeper import EpochReport, make_keeper
 from gesture_maker.training.recipe import HParams, ModelOptions
+from gesture_maker.training.metadata import without_time_stamps
 from gesture_maker.training.tensorflow_runtime import load_tensorflow, seed_everything
 
 if TYPE_CHECKING:
@@ -273,21 +272,7 @@ def write_bundle(
     content, _ = writer.populate()
     bundle = read_task(bytes(content))
     assert bundle.custom_gesture_classifier is not None
-    return replace(bundle, custom_gesture_classifier=_without_time_stamps(bundle.custom_gesture_classifier))
-
-
-def _without_time_stamps(model: bytes) -> bytes:
-    """Return a TFLite file whose attached files (a zip at its end) are dated 1980-01-01, the earliest a zip can say."""
-    content = bytearray(model)
-    earliest = struct.pack("<HH", 0, (1 << 5) | 1)  # time 00:00:00, date year 0, month 1, day 1
-    with zipfile.ZipFile(io.BytesIO(model)) as attached:
-        position = attached.start_dir
-        for entry in attached.infolist():
-            content[entry.header_offset + 10 : entry.header_offset + 14] = earliest
-            content[position + 12 : position + 16] = earliest
-            name, extra, comment = struct.unpack_from("<HHH", content, position + 28)
-            position += 46 + name + extra + comment
-    return bytes(content)
+    return replace(bundle, custom_gesture_classifier=without_time_stamps(bundle.custom_gesture_classifier))
 
 
 class _NoValidation:
