@@ -35,8 +35,8 @@ from gesture_maker.files import sha256_of, write_bytes
 from gesture_maker.landmarks.hands import Floats
 from gesture_maker.mediapipe_runtime import load_mediapipe, quiet_stderr
 from gesture_maker.training.keeper import EpochReport, make_keeper
-from gesture_maker.training.recipe import HParams, ModelOptions
 from gesture_maker.training.metadata import without_time_stamps
+from gesture_maker.training.recipe import HParams, ModelOptions
 from gesture_maker.training.tensorflow_runtime import load_tensorflow, seed_everything
 
 if TYPE_CHECKING:

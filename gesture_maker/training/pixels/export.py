@@ -20,6 +20,7 @@ from gesture_maker.images import Pixels
 from gesture_maker.mediapipe_runtime import load_mediapipe, quiet_stderr
 from gesture_maker.training.epochs import Floats
 from gesture_maker.training.keras_files import converter_of, load_network
+from gesture_maker.training.metadata import without_time_stamps
 from gesture_maker.training.tensorflow_runtime import load_tensorflow
 
 QUANTIZED = ("none", "float16", "int8")
@@ -63,14 +64,14 @@ def check_quantize(quantize: str) -> None:
 
 
 def with_metadata(content: bytes, labels: Sequence[str]) -> bytes:
-    """Return a TFLite file with the metadata of MediaPipe's image classifier."""
+    """Return a TFLite file with the metadata of MediaPipe's image classifier: the same bytes for the same file and labels."""
     load_mediapipe()
     from mediapipe.tasks.python.metadata.metadata_writers import image_classifier, metadata_writer
 
     named = metadata_writer.Labels().add(list(labels))
     # ImageClassifier gives (pixel - mean) / std: the pixel itself.
     writer = image_classifier.MetadataWriter.create(bytearray(content), [0.0], [1.0], named)
-    return bytes(writer.populate()[0])
+    return without_time_stamps(bytes(writer.populate()[0]))
 
 
 def _full_range(pictures: Pixels) -> list[Floats]:
