@@ -61,6 +61,7 @@ _KEPT = {
         "epochs",
     ),
     *("seconds", "shares", "max_gap", "folder_rate"),
+    *("seeing", "stages", "kept", "learned", "masks", "mixed_precision"),
 }
 """What is published of a run's own description, at its top."""
 
