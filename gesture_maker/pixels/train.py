@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from gesture_maker.dataset.folder import find_dataset
 from gesture_maker.errors import ConfigError, RunError
 from gesture_maker.evaluation.measured import Measured, save_training_plots
 from gesture_maker.files import sha256_of_file, write_bytes, write_csv
@@ -71,6 +72,7 @@ def train_pixels(
     given = dict(settings or {})
     chosen = PixelSettings.of(given, pretrained=str(weights) != SCRATCH)
     seeing = Seeing(chosen.image_size, crop, margin)
+    dataset = find_dataset(dataset)  # said before anything is downloaded
     name = PixelRun.new_name(name, f"{Path(dataset).resolve().stem}-image", runs)
     found = find_weights(weights, chosen.backbone, weights_sha256, of_stage(progress, "downloading"))
     prepared = prepare_photos(
