@@ -104,6 +104,7 @@ def set_trainable(model: Any, settings: PixelSettings, stages: int) -> None:
 
 def _network(settings: PixelSettings, classes: int, dropout: Any) -> Any:
     keras = load_tensorflow().keras
+    keras.backend.reset_uids()  # layers without a name are numbered, and the TFLite has their names: the same bytes each time
     layers, backbone = keras.layers, BACKBONES[settings.backbone]
     shape = (settings.image_size, settings.image_size, 3)
     given = layers.Input(shape, name="picture")
