@@ -124,25 +124,20 @@ def motions_made(motions_place: Path) -> MotionTraining:
 def pixels_place(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """A folder with datasets/hands, photos and masks of ten people, and exported_models/first, a training on them; not to be changed.
 
-    It takes half a minute, so that of several workers the first makes it for all.
+    It takes half a minute, so that of several workers the first makes it for all; in a process of its own, because what a network over
+    hands was trained in calculates with other operations.
     """
     from filelock import FileLock
-    from hand_photos import QUICK, hand_photos
-
-    from gesture_maker.pixels.train import train_pixels
+    from hand_photos import FLAGS, hand_photos
+    from helpers import run_cli
 
     base = tmp_path_factory.getbasetemp()
     place = (base if worker_id == "master" else base.parent) / "pixels"
     with FileLock(f"{place}.lock"):
         if not (place / "made").exists():
             hand_photos(place / "datasets/hands", range(1, 11))
-            train_pixels(
-                place / "datasets/hands",
-                name="first",
-                weights="none",
-                settings=QUICK,
-                runs=place / "exported_models",
-            )
+            done = run_cli("image", "train", "hands", "--name", "first", *FLAGS, cwd=place)
+            assert done.returncode == 0, done.stderr
             (place / "made").touch()
     return place
 
