@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Classifiers on pixels, by backbone and by the numbers that they are exported in: size, accuracy on other people, latency, and how far from Keras.
 
-    .venv/bin/python scripts/bench_image.py                                   # drawn hands of 12 people, MobileNetV3-Small, 25 minutes
+    .venv/bin/python scripts/bench_image.py                                   # drawn hands of 12 people, MobileNetV3-Small, 10 minutes
     .venv/bin/python scripts/bench_image.py DATASET --test OTHERS --backbone mobilenetv3-small,resnet50 --epochs 40 --image-size 128
     .venv/bin/python scripts/bench_image.py --run first                       # of a training that there is: nothing is trained
 
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--weights", default="none")
     parser.add_argument("--crop", default="none")
     parser.add_argument("--image-size", type=int, default=96)
-    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--epochs", type=int, default=100)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench_image_") as folder:
         runs = [PixelRun.load_finished(name) for name in arguments.run] or trained(arguments, Path(folder))

@@ -187,3 +187,11 @@ def test_ctrl_c_says_how_to_go_on() -> None:
     assert str(caught.value) == (
         'The training of "first" was interrupted: continue it with `gesture-maker draw train --resume first`.'
     )
+
+
+def test_a_run_of_another_kind_is_told_with_its_commands(tmp_path: Path) -> None:
+    (tmp_path / "image.json").write_text("{}")
+    with pytest.raises(RunError, match=r"another kind.*`gesture-maker image`"):
+        Run.load(tmp_path)
+    with pytest.raises(RunError, match=r"another kind.*`gesture-maker image`"):
+        MotionRun.load(tmp_path)

@@ -36,6 +36,13 @@ UNFINISHED, FINISHED = "unfinished", "finished"
 
 SPLIT, LABELS = "split.csv", "labels.txt"
 
+COMMANDS_OF = {
+    "run.json": "gesture-maker",
+    "motion.json": "gesture-maker motion",
+    "image.json": "gesture-maker image",
+}
+"""By the mark of each kind of folder the commands for it, to be told when another is given one."""
+
 
 @dataclass(frozen=True)
 class SplitRow:
@@ -139,6 +146,11 @@ class RunFolder:
                 return place
         train = f"Train one with `{cls.COMMANDS} train DATASET`."
         for place in (path, under):
+            other = next((commands for mark, commands in COMMANDS_OF.items() if (place / mark).is_file()), None)
+            if other is not None:
+                raise RunError(
+                    f"{place} is a run of another kind, and no {cls.WHAT}: its commands begin with `{other}`."
+                )
             if place.is_dir():
                 raise RunError(f"{place} is no {cls.WHAT}: it has no {cls.MARK}. {train}")
         raise RunError(f'There is no run "{name}": neither {path} nor {under} exists. {train}')
