@@ -150,7 +150,7 @@ def staged(
     weights = find_weights(pixels_place / "exported_models/first/model.keras", SMALL)
     assert weights is not None
     given = {**QUICK, "ease_in": 0, "top_epochs": 3, "top_learning_rate": 0.01, "stages": 1, "epochs": 8}
-    settings = PixelSettings.of({**given, "learning_rate": 3.0, "stop_patience": 2}, pretrained=True)
+    settings = PixelSettings.of({**given, "learning_rate": 0.05, "stop_patience": 2}, pretrained=True)
     told: list[tuple[int, int]] = []
     fitted = fit(
         parts[1],
