@@ -63,10 +63,14 @@ def download(
     with the version whenever a download begins from the first byte. Broken connections are taken up again. Raises DownloadError;
     `out` then has what came.
     """
+    import logging
+
     import requests
     from requests.adapters import HTTPAdapter
     from urllib3.util.retry import Retry
 
+    # Where TensorFlow has set up logging, each new attempt would be a line before the one sentence that counts.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     retry = Retry(
         total=RETRIES,
         connect=RETRIES - 1,
