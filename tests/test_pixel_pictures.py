@@ -22,7 +22,7 @@ from gesture_maker.files import sha256_of_file
 from gesture_maker.images import read_image
 from gesture_maker.mediapipe_runtime import load_mediapipe, quiet_stderr
 from gesture_maker.pixels.pictures import Seeing, around, cut, stretched
-from gesture_maker.pixels.prepare import Prepared, has_masks, prepare_photos, read_pictures, write_pictures
+from gesture_maker.pixels.prepare import Prepared, masked_pictures, prepare_photos, read_pictures, write_pictures
 from gesture_maker.training.pixels.export import with_metadata
 from gesture_maker.training.tensorflow_runtime import load_tensorflow
 
@@ -143,7 +143,7 @@ def written(dataset: Path, seeing: Seeing, folder: Path) -> tuple[Prepared, dict
 def test_pictures_and_masks_are_written_in_the_order_of_their_photos(dataset: Path, tmp_path: Path) -> None:
     prepared, parts = written(dataset, Seeing(24), tmp_path / "pictures")
     assert {part: len(its) for part, its in parts.items()} == {"train": 8, "validation": 4, "test": 4}
-    assert has_masks(parts) == 8
+    assert masked_pictures(parts) == 8
     for part, its in parts.items():
         assert its.masked is not None
         assert its.masked.all()

@@ -99,7 +99,11 @@ def compare(
         "none", "--image-crop", metavar="none|hand", rich_help_panel=_IMAGE, help="See the whole photo, or the hand."
     ),
     image_epochs: int | None = typer.Option(
-        None, "--image-epochs", metavar="N", rich_help_panel=_IMAGE, help="Of its training, at most (default: 40)."
+        None,
+        "--image-epochs",
+        metavar="N",
+        rich_help_panel=_IMAGE,
+        help="Of its training, at most (default: 40; 100 without weights).",
     ),
     image_quantize: str = typer.Option(
         "none", "--image-quantize", metavar="none|float16|int8", rich_help_panel=_IMAGE, help="Ask it in these numbers."

@@ -14,7 +14,6 @@ from gesture_maker.errors import ConfigError, RunError
 from gesture_maker.images import Pixels
 from gesture_maker.landmarks.detector import HandDetector
 from gesture_maker.landmarks.hands import Floats, Hand
-from gesture_maker.landmarks.views import BORDERED_VIEWS
 from gesture_maker.mediapipe_runtime import load_mediapipe, quiet_stderr
 from gesture_maker.pixels.pictures import Box, cut
 from gesture_maker.pixels.run import PixelRun
@@ -40,21 +39,14 @@ class PixelClassifier:
     """A training on pixels, loaded into ImageClassifier. Not for two threads at a time.
 
     `model`: a TFLite file of the run in place of its own, such as a quantized one. `threshold`: of `answered`, a picture whose best score is less
-    shows no gesture. `views`: how hands are looked for where the run crops, see `landmarks/views.py`. Raises RunError for a file that ImageClassifier cannot run, or that has other classes.
+    shows no gesture. Raises RunError for a file that ImageClassifier cannot run, or that has other classes.
     """
 
-    def __init__(
-        self,
-        run: PixelRun,
-        model: Path | None = None,
-        threshold: float = 0.0,
-        *,
-        views: tuple[float, ...] = BORDERED_VIEWS,
-    ) -> None:
+    def __init__(self, run: PixelRun, model: Path | None = None, threshold: float = 0.0) -> None:
         if not 0 <= threshold <= 1:
             raise ConfigError(f"threshold is {threshold:g}, but has to be a number from 0 to 1.")
         self.labels, self._seeing = run.labels, run.seeing
-        self._threshold, self._views = threshold, views
+        self._threshold = threshold
         self._classifier = _loaded(run, model)
         self._detector = HandDetector() if self._seeing.crop == "hand" else None
         try:
@@ -66,7 +58,7 @@ class PixelClassifier:
     def classify(self, pixels: Pixels) -> PixelAnswer:
         """Return the answer to a photo, uint8 [height, width, 3] RGB."""
         begin = time.perf_counter()
-        hand = self._detector.find(pixels, self._views) if self._detector else None
+        hand = self._detector.find(pixels) if self._detector else None
         box = self._seeing.box(pixels, hand)
         scores = self.scores(cut(pixels, box))
         milliseconds = 1000 * (time.perf_counter() - begin)

@@ -68,15 +68,11 @@ def overlaid(pixels: Pixels, found: Floats) -> Pixels:
     import cv2
 
     height, width = pixels.shape[:2]
-    low, high = 0.0, float(max(found.max(), 1e-6))
-    large = cv2.resize(
-        np.asarray(np.clip((found - low) / (high - low), 0, 1), np.float32),
-        (width, height),
-        interpolation=cv2.INTER_CUBIC,
-    )
-    share = np.clip(large, 0, 1)[:, :, None]
-    colours = cv2.applyColorMap(np.asarray(255 * np.clip(large, 0, 1), np.uint8), cv2.COLORMAP_INFERNO)[:, :, ::-1]
-    return np.asarray(np.clip(pixels + STRONGEST * share * (colours.astype(np.float32) - pixels), 0, 255), np.uint8)
+    adding = np.asarray(np.clip(found / max(float(found.max()), 1e-6), 0, 1), np.float32)
+    large = np.clip(cv2.resize(adding, (width, height), interpolation=cv2.INTER_CUBIC), 0, 1)  # cubic goes beyond
+    colours = cv2.applyColorMap(np.asarray(255 * large, np.uint8), cv2.COLORMAP_INFERNO)[:, :, ::-1]
+    share = STRONGEST * large[:, :, None]
+    return np.asarray(np.clip(pixels + share * (colours.astype(np.float32) - pixels), 0, 255), np.uint8)
 
 
 def keep_head(run: PixelRun, content: bytes, picture: Pixels) -> int:

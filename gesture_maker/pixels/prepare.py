@@ -181,7 +181,7 @@ def read_pictures(folder: Path) -> dict[str, Pictures]:
     return found
 
 
-def has_masks(parts: Mapping[str, Pictures]) -> int:
+def masked_pictures(parts: Mapping[str, Pictures]) -> int:
     """Return how many of the training pictures have a mask."""
     masked = parts["train"].masked
     return 0 if masked is None else int(masked.sum())

@@ -18,7 +18,14 @@ from gesture_maker.evaluation.measured import Measured, save_training_plots
 from gesture_maker.files import sha256_of_file, write_bytes, write_csv
 from gesture_maker.pixels.maps import TENSOR, keep_head
 from gesture_maker.pixels.pictures import MARGIN, Seeing
-from gesture_maker.pixels.prepare import SHARES, Prepared, has_masks, prepare_photos, read_pictures, write_pictures
+from gesture_maker.pixels.prepare import (
+    SHARES,
+    Prepared,
+    masked_pictures,
+    prepare_photos,
+    read_pictures,
+    write_pictures,
+)
 from gesture_maker.pixels.run import KERAS, PICTURES, PixelRun
 from gesture_maker.pixels.weights import Weights, find_weights
 from gesture_maker.progress import StageProgress, of_stage
@@ -112,7 +119,7 @@ def train_pixels(
     def fill(unseen: PixelRun) -> None:
         unseen.save_split([photo.row for photo in prepared.photos])
         write_pictures(prepared, seeing, unseen.path / PICTURES, progress)
-        unseen.update(masks=has_masks(read_pictures(unseen.path / PICTURES)))
+        unseen.update(masks=masked_pictures(read_pictures(unseen.path / PICTURES)))
 
     return _finish(PixelRun.create(name, description, fill, runs), prepared, progress)
 
