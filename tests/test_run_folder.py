@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from gesture_maker.errors import RunError
 from gesture_maker.files import sha256_of, write_csv
 from gesture_maker.motion.run import MotionRun
+from gesture_maker.pixels.run import PixelRun
 from gesture_maker.training.run import Run
-from gesture_maker.training.run_folder import RunFolder, SplitRow
+from gesture_maker.training.run_folder import COMMANDS_OF, RunFolder, SplitRow
 
 LABELS = ["none", "fist"]
 
@@ -190,6 +191,7 @@ def test_ctrl_c_says_how_to_go_on() -> None:
 
 
 def test_a_run_of_another_kind_is_told_with_its_commands(tmp_path: Path) -> None:
+    assert {kind.MARK: kind.COMMANDS for kind in (Run, MotionRun, PixelRun)} == COMMANDS_OF
     (tmp_path / "image.json").write_text("{}")
     with pytest.raises(RunError, match=r"another kind.*`gesture-maker image`"):
         Run.load(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from gesture_maker.errors import GestureMakerError
 from gesture_maker.evaluation.report.html import (
@@ -20,9 +21,9 @@ from gesture_maker.evaluation.report.html import (
 from gesture_maker.evaluation.report.pictures import picture_of
 from gesture_maker.evaluation.results import Prediction
 from gesture_maker.images import read_image
-from gesture_maker.pixels.classifier import PixelClassifier
+from gesture_maker.landmarks.detector import HandDetector
 from gesture_maker.pixels.maps import Mapper, overlaid
-from gesture_maker.pixels.pictures import cut
+from gesture_maker.pixels.pictures import Seeing, cut
 from gesture_maker.pixels.run import PixelRun
 
 MOST_MAPS = 48
@@ -35,9 +36,10 @@ def where_it_looks(run: PixelRun, predictions: Sequence[Prediction]) -> Html:
     if not chosen:
         return paragraph("No photo was answered, so there is nothing to see.")
     try:
-        mapper = Mapper(run)
-        with PixelClassifier(run) as classifier:
-            shown = [_figure(one, classifier, mapper) for one in chosen]
+        mapper, seeing = Mapper(run), run.seeing
+        with ExitStack() as opened:
+            detector = opened.enter_context(HandDetector()) if seeing.crop == "hand" else None
+            shown = [_figure(one, seeing, detector, mapper) for one in chosen]
     except GestureMakerError as error:  # no reason not to report the rest
         return paragraph(f"There are no maps: {error}")
     about = (
@@ -58,9 +60,9 @@ def _chosen(predictions: Sequence[Prediction]) -> list[Prediction]:
     return [best[key] for key in sorted(best)][:MOST_MAPS]
 
 
-def _figure(prediction: Prediction, classifier: PixelClassifier, mapper: Mapper) -> Html:
+def _figure(prediction: Prediction, seeing: Seeing, detector: HandDetector | None, mapper: Mapper) -> Html:
     pixels = read_image(prediction.path)
-    seen = cut(pixels, classifier.classify(pixels).crop)
+    seen = cut(pixels, seeing.box(pixels, detector.find(pixels) if detector else None))
     picture = picture_of(overlaid(seen, mapper.look(seen, prediction.answer).map), None)
     alternative = f"Where the network looks in a photo of {prediction.label}, answered {prediction.answer}"
     lines = [
