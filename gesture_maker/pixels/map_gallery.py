@@ -42,9 +42,10 @@ def where_it_looks(run: PixelRun, predictions: Sequence[Prediction]) -> Html:
             shown = [_figure(one, seeing, detector, mapper) for one in chosen]
     except GestureMakerError as error:  # no reason not to report the rest
         return paragraph(f"There are no maps: {error}")
+    height, width = mapper.places
     about = (
-        "The brighter a place, the more it adds to the score of the answer; without colour it adds nothing or takes away. Where the colour "
-        "lies beside the hand, the network goes by the background."
+        f"The network tells {height} × {width} places apart. The brighter a place, the more it adds to the score of the answer; without "
+        "colour it adds nothing or takes away. Where the colour lies beside the hand, the network goes by the background."
     )
     more = f" The first {MOST_MAPS} of them." if len(chosen) == MOST_MAPS else ""
     which = f"Of each class the surest right answer and the surest wrong one.{more}"

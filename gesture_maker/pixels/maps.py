@@ -52,6 +52,12 @@ class Mapper:
             raise RunError(f"{run.path / run.MARK} and {HEAD} do not belong together: train again.")
         self._tensor = tensor
 
+    @property
+    def places(self) -> tuple[int, int]:
+        """How many places a map tells apart, in height and width: one for each 32 pixels of what the network sees."""
+        _, height, width, _ = dict(self._model.tensors())[self._tensor]
+        return height, width
+
     def look(self, pixels: Pixels, label: str | None = None) -> Seen:
         """Return the answer to a photo or a part of one, uint8 [height, width, 3], and the map of it, or of another `label`."""
         scores = self._model.scores(stretched(pixels, self._side)[None])[0]
